@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* seccomp.h - linux.seccomp to a loaded filter
+ *
+ * Compiling (libseccomp, loaded only then) is done once: the BPF is cached below the state root under a key
+ * made of the profile's text, the machine, libseccomp's version and our own format. In RUNTIME; INIT and
+ * exec's process only load the finished program. The cache is written atomically, mode 0600, and a file that
+ * does not carry its own checksum, is not ours or is not regular is thrown away. */
+#ifndef CORACLE_SECCOMP_H
+#define CORACLE_SECCOMP_H
+
+#include <stddef.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/base/error.h"
+#include "specs/spec.h"
+
+struct seccomp_filter {
+	void *program;	    /* array of struct sock_filter */
+	size_t size;	    /* in bytes */
+	unsigned int flags; /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
+};
+
+void seccomp_filter_free(struct seccomp_filter *f);
+DEFINE_AUTO(seccomp_filter, struct seccomp_filter)
+
+/* The filter for a profile, from the cache or compiled. `cache_dir`: directory fd of the cache, or -1 for
+ * none. What would be ignored silently (NOTIFY without a listener …) is refused with the key's name. */
+int seccomp_prepare(const struct spec_seccomp *s, int cache_dir, struct seccomp_filter **ret,
+		    struct error *e);
+
+/* seccomp(SECCOMP_SET_MODE_FILTER); the caller has no_new_privs or CAP_SYS_ADMIN. */
+int seccomp_load(const struct seccomp_filter *f, struct error *e);
+
+#endif
