@@ -2,12 +2,12 @@
 /* container.h - a container by its id: its directory, its lock, its record, its live status
  *
  * <root>/<id>/ (mode 0700, below a root made 0700) holds
- *	lock		flock(2)ed by whoever changes the container
  *	state.json	the record (specs/state.h); missing while half made
  *	config.json	what the container was created from
- *	start		a SOCK_SEQPACKET socket on which a created container's INIT waits for `start`
+ *	start, started	FIFOs on which a created container's INIT waits for `start` and answers
  *	notify/		the directory of the NOTIFY_SOCKET proxy, if any
- * Two commands on one container at once: the second waits for the first at the lock, then sees its result. */
+ * Whoever changes the container holds flock(2) on the directory. Two commands on one container at once: the
+ *second waits for the first at the lock, then sees its result. */
 #ifndef CORACLE_CONTAINER_H
 #define CORACLE_CONTAINER_H
 
@@ -19,7 +19,7 @@
 
 /* What the global options say; one per process, filled by main. */
 struct globals {
-	const char *root;	  /* state root: --root, or /run/coracle, or $XDG_RUNTIME_DIR/coracle */
+	const char *root;	    /* state root: --root, or /run/coracle, or $XDG_RUNTIME_DIR/coracle */
 	const char *cgroup_manager; /* "cgroupfs" (default), "systemd" is refused for now, "disabled" */
 	bool systemd_cgroup;
 	bool debug;
@@ -28,9 +28,9 @@ struct globals {
 struct container {
 	const struct globals *globals;
 	char *id;
-	int root;	     /* the state root */
-	int dir;	     /* the container's directory */
-	int lock;	     /* -1 if not held */
+	int root; /* the state root */
+	int dir;  /* the container's directory */
+	bool locked;
 	struct state *state; /* NULL: half made, no record */
 };
 
@@ -45,8 +45,13 @@ int container_check_id(const char *id, struct error *e);
 int container_open(const struct globals *g, const char *id, bool lock, struct container **ret,
 		   struct error *e);
 
-/* Make the directory of a new container and take its lock. -EEXIST: "container `ID` already exists". */
+/* Make the directory of a new container and take its lock. -EEXIST: "container with given ID already exists".
+ */
 int container_make(const struct globals *g, const char *id, struct container **ret, struct error *e);
+
+/* Take the lock later, or give it back early. */
+int container_lock(struct container *c, struct error *e);
+void container_unlock(struct container *c);
 
 /* Remove the directory and all in it; the container's processes and group must be gone. */
 int container_remove(struct container *c, struct error *e);

@@ -35,6 +35,9 @@ struct state {
 	const char *oci_version;
 	bool systemd_cgroup;
 	bool terminal;
+	bool no_process;    /* config.json has no process: start is an error */
+	unsigned int hooks; /* 1 << enum hook_kind for each kind that config.json has, so that start and
+			     * delete read it only when they must */
 	struct spec_key_value *annotations;
 	size_t n_annotations;
 };
