@@ -21,7 +21,8 @@ int path_open(int root, const char *path, int flags, struct error *e);
  * O_PATH, or get -ELOOP). */
 int path_open_nofollow(int root, const char *path, int flags, struct error *e);
 
-/* Open a directory inside root as an O_PATH handle, making what is missing (mode 0755 unless given). */
+/* Open a directory inside root as an O_PATH handle, making what is missing (mode 0755 where `mode` is 0; the
+ * process's umask applies). */
 int path_mkdir(int root, const char *path, mode_t mode, struct error *e);
 
 /* The handle of a mount's destination: what is there, or else a new directory (is_dir) or empty file, with
@@ -30,11 +31,12 @@ int path_mkdir(int root, const char *path, mode_t mode, struct error *e);
 int path_target(int root, const char *path, bool is_dir, struct error *e);
 
 /* Open the parent directory of `path` inside root (made if missing when `make`), and point *ret_name at the
- * last component in `path`. For mknodat, symlinkat, linkat. The root itself has no parent: -EINVAL. */
+ * last component in `path`. For mknodat, symlinkat, linkat. The root itself has no parent, and a path that ends
+ * in "/", "." or ".." names nothing that could be made: -EINVAL. */
 int path_parent(int root, const char *path, bool make, const char **ret_name, struct error *e);
 
-/* Open `path` strictly below `dir`: no links at all, no "..", no other file system (`xdev` false). For the
- * files of cgroups, of our private procfs, of a state or image directory. */
+/* Open `path` strictly below `dir`: no links at all, no "..", no other mount (`xdev` false; -EXDEV). For the
+ * files of cgroups, of our private procfs, of a state or image directory. No O_CREAT. */
 int path_beneath(int dir, const char *path, int flags, bool xdev, struct error *e);
 
 /* True if the text is absolute and has no "." or ".." component, no empty one (but a last "/"). */
