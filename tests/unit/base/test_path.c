@@ -55,6 +55,7 @@ static int setup(void **state)
 	assert_int_equal(symlinkat("../../../../secret", root, "a/b/climb"), 0);
 	assert_int_equal(symlinkat("/a/b", root, "absolute"), 0);
 	assert_int_equal(symlinkat("/", root, "slash"), 0);
+	assert_int_equal(symlinkat("/secret", root, "a/b/rooted"), 0);
 	snprintf(target, sizeof(target), "%s/secret", top);
 	assert_int_equal(symlinkat(target, root, "host"), 0);
 	assert_int_equal(symlinkat("nowhere/deep", root, "dangling"), 0);
@@ -125,6 +126,7 @@ static void test_open_stays_inside(void **state)
 	for (size_t i = 0; i < COUNT_OF(inside); i++)
 		assert_text(path_open(root, inside[i], O_RDONLY, &e), "inside");
 	assert_int_equal(path_open(root, "host", O_RDONLY, &e), -ENOENT);
+	assert_text(path_open(root, "a/b/rooted", O_RDONLY, &e), "inside");
 	assert_text(path_open(root, "absolute/file", O_RDONLY, &e), "inside");
 	assert_text(path_open(root, "dirlink/b/file", O_RDONLY, &e), "inside");
 }
@@ -365,6 +367,25 @@ static void test_no_race_leads_out(void **state)
 	assert_int_equal(faccessat(outside, "made", F_OK, 0), -1);
 }
 
+static void test_no_race_at_the_end_leads_out(void **state)
+{
+	char target[PATH_MAX];
+
+	(void)state;
+	snprintf(target, sizeof(target), "%s/secret", top);
+	assert_int_equal(symlinkat(target, root, "a/bait"), 0);
+	put(root, "a/file", "inside");
+	pid_t pid = start_swapping("a/bait", "a/file");
+	for (int i = 0; i < 8000; i++) {
+		int fd = path_open(root, "a/file", O_RDONLY, &e);
+		if (fd >= 0)
+			assert_text(fd, "inside");
+		else
+			assert_int_equal(fd, -ENOENT); /* the link's target, which is not in the root */
+	}
+	stop_swapping(pid);
+}
+
 static void test_no_race_lets_beneath_follow(void **state)
 {
 	(void)state;
@@ -484,6 +505,7 @@ static int run_all(const char *how)
 		TEST(test_beneath_takes_no_links_and_no_way_up),
 		TEST(test_beneath_stays_on_its_mount),
 		TEST(test_no_race_leads_out),
+		TEST(test_no_race_at_the_end_leads_out),
 		TEST(test_no_race_lets_beneath_follow),
 		TEST(test_no_descriptor_leaks),
 		cmocka_unit_test(test_normal_paths),
