@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* confine.h - what the process gives up before it becomes the container's program
  *
- * Shared by INIT (create) and by exec's process: one order, told here once.
- *	confine_early	rlimits, session keyring, oom score is RUNTIME's, scheduler …: what needs privilege
- *	confine_ids	cwd, umask, groups, gid, uid, capabilities (bounding … ambient), no_new_privs, and the
- *			seccomp filter at the right side of the capability drop: before it when
- *			no_new_privileges is false (loading needs CAP_SYS_ADMIN), after it otherwise, as late
- *			as may be
- * After confine_ids nothing but execve is left to do. */
+ * Shared by INIT (create) and by exec's process, all called inside the container's root; one order, told here
+ * once:
+ *	confine_home	HOME, while the container's /etc/passwd can still be read whoever we become
+ *	confine_early	rlimits, session keyring: what needs privilege
+ *	confine_ids	cwd, umask, bounding set, groups, gid, uid, no_new_privs; the seccomp filter if
+ *			no_new_privileges is false (loading it needs CAP_SYS_ADMIN); capabilities
+ *	confine_find_program	with the process's own ids, as execvp would
+ *	(INIT waits for `start`, startContainer hooks)
+ *	confine_last	the seccomp filter if no_new_privileges is true: as late as may be
+ * After confine_last nothing but execve is left to do. Whoever calls confine_ids must call confine_last. */
 #ifndef CORACLE_CONFINE_H
 #define CORACLE_CONFINE_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "runtime/base/error.h"
 #include "specs/spec.h"
@@ -21,29 +26,35 @@ struct seccomp_filter; /* namespaces/seccomp.h */
 struct confine {
 	const struct spec_process *process;
 	const struct seccomp_filter *filter; /* NULL: none */
+	const char *keyring;		     /* name of the session keyring, "_ses.ID"; NULL: keep ours */
+	bool rlimits_done;		     /* RUNTIME has called rlimits_apply for us */
 	bool keep_groups;		     /* annotation run.oci.keep_original_groups */
-	bool user_ns_denies_setgroups;	     /* rootless single map: setgroups(2) is denied */
+	bool user_ns_denies_setgroups;	     /* userns_denies_setgroups(): setgroups(2) is refused */
 };
 
 int confine_early(const struct confine *c, struct error *e);
 int confine_ids(const struct confine *c, struct error *e);
+int confine_last(const struct confine *c, struct error *e);
 
-/* capabilities: names to bits by libcap; an unknown or ungrantable one is left out and told by a warning. */
-int caps_apply_bounding(const struct spec_capabilities *c, struct error *e);
-int caps_apply(const struct spec_capabilities *c, struct error *e);
-/* Keep capabilities over the change of uid (PR_SET_KEEPCAPS); cleared by caps_apply. */
-
-/* After chdir: the working directory must lie inside the container's root (CVE-2024-21626): getcwd(2) answers
- * with an absolute path. */
+/* Change to the working directory, made if missing (0755), and see that it lies inside the container's root
+ * (CVE-2024-21626: getcwd(2) answers with an absolute path). confine_ids calls it. */
 int confine_chdir(const char *cwd, struct error *e);
 
-/* Find the program as execvp would, with the container's PATH, from inside the container; *ret is a new
+/* Find the program as execvp would, with the PATH of `env` (the usual one if it has none); *ret is a new
  * string. Messages as engines match on them: `exec: "NAME": executable file not found in $PATH` (-ENOENT),
- * `exec: "NAME": permission denied` (-EACCES), `exec: "NAME": no such file or directory`. */
+ * `exec: "NAME": permission denied` (-EACCES), `exec: "NAME": no such file or directory` (-ENOENT). */
 int confine_find_program(const char *name, char *const *env, char **ret, struct error *e);
 
-/* HOME from the container's /etc/passwd (streamed, bounded, regular file only) if env has none; *ret is a
- * new "HOME=…" string or NULL if env has it. Called inside the container's root. */
+/* HOME from the container's /etc/passwd (streamed, bounded, regular file only), "/" if it has none that will
+ * do; *ret is a new "HOME=…" string, or NULL if env has HOME. */
 int confine_home(uint32_t uid, char *const *env, char **ret, struct error *e);
+
+/* Set the limits of process `pid`; 0: the caller's. To raise a hard limit takes CAP_SYS_RESOURCE in the
+ * initial user namespace: for a container with a user namespace RUNTIME does it, as late as it can, and
+ * INIT's confine_early (pid 0) leaves it out (rlimits_done). */
+int rlimits_apply(pid_t pid, const struct spec_process *p, struct error *e);
+
+/* oom_score_adj of `pid`, by RUNTIME through the host's /proc; NUM_UNSET: nothing is done. */
+int confine_oom_score(pid_t pid, int64_t value, struct error *e);
 
 #endif
