@@ -54,6 +54,13 @@ int life_exec(const struct exec_options *o, int *ret_exit, struct error *e);
 /* `force`: kill what runs, and an absent container is a success. */
 int life_delete(const struct globals *g, const char *id, bool force, struct error *e);
 
+/* SIGKILL to every process of the container and wait until they are gone. */
+int life_kill_all(struct container *c, struct error *e);
+
+/* Remove what is left of a container whose processes are gone: group, poststop hooks, record. `cgroup_root`
+ * and `s` spare opening and parsing again where the caller has them (-1, NULL else). */
+int life_remove(struct container *c, int cgroup_root, const struct spec *s, struct error *e);
+
 /* Run the hooks of a kind with the OCI state on stdin (runtime/hooks.c); poststop and poststart policies are
  * the callers'. */
 int hooks_run(const struct spec *s, enum hook_kind kind, const struct state *state, enum status status,

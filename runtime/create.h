@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* create.h - what the files of `create` share: the story's data and the rows of each process
+ *
+ * create.c has the list and RUNTIME's rows, create_setup.c SETUP's, create_init.c INIT's. */
+#ifndef CORACLE_CREATE_H
+#define CORACLE_CREATE_H
+
+#include <signal.h>
+
+#include "namespaces/confine.h"
+#include "namespaces/plan.h"
+#include "namespaces/rootfs.h"
+#include "namespaces/seccomp.h"
+#include "runtime/base/steps.h"
+#include "runtime/life.h"
+#include "runtime/notify.h"
+
+struct create {
+	const struct create_options *options;
+	struct container *container;
+	struct spec *spec;
+	char *config_text; /* as read; written into the state directory */
+	size_t config_size;
+	char *bundle; /* absolute */
+	struct ns_plan plan;
+	int joined[NS_KIND_MAX]; /* namespaces to be joined; -1 */
+	struct rootfs rootfs;
+	struct confine confine;
+	struct seccomp_filter *filter;
+	struct notify notify;
+	int cgroup_root, cgroup;
+	char *cgroup_path;
+	bool cgroup_existed;
+	bool attach_late;	      /* no CLONE_INTO_CGROUP on this kernel */
+	int console_socket;	      /* connected; -1 */
+	int tty_master;		      /* the terminal's end that RUNTIME keeps; -1 */
+	int start_fifo, started_fifo; /* both O_RDWR, in INIT until it executes; -1 with `run` */
+	pid_t setup_pid, init_pid;
+	char *program; /* absolute or relative to cwd, found in the container */
+	char **env;
+};
+
+/* Rows, by process. */
+int create_setup_join(struct walk *w, struct error *e);
+int create_setup_new_user(struct walk *w, struct error *e);
+int create_setup_make(struct walk *w, struct error *e);
+int create_setup_clone(struct walk *w, struct error *e);
+
+int create_init_enter(struct walk *w, struct error *e);
+int create_init_rootfs(struct walk *w, struct error *e);
+int create_init_mounts(struct walk *w, struct error *e);
+int create_init_devices(struct walk *w, struct error *e);
+int create_init_hooks(struct walk *w, struct error *e);
+int create_init_pivot(struct walk *w, struct error *e);
+int create_init_terminal(struct walk *w, struct error *e);
+int create_init_seal(struct walk *w, struct error *e);
+int create_init_confine(struct walk *w, struct error *e);
+int create_init_wait(struct walk *w, struct error *e);
+int create_init_start_hooks(struct walk *w, struct error *e);
+int create_init_execute(struct walk *w, struct error *e);
+
+/* clone3 into the container's group where the kernel can; the fallback sets attach_late. Returns the pid, 0
+ * in the child. */
+pid_t create_clone(struct create *c, uint64_t flags, struct error *e);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* create_init.c - INIT's rows of `create`
+ *
+ * Runs as the container's first process, in all its namespaces and in its cgroup, with the host's rights (or
+ * the user namespace's) until "confine". Non-dumpable from the first row on, so that no neighbour in a
+ * shared pid namespace looks into it. After "pivot root" no host path exists any more; after "confine" the
+ * process is what the config says, and uses read, write, close and execve alone: the filter may be loaded. */
+#include "runtime/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "namespaces/tty.h"
+#include "namespaces/userns.h"
+#include "netns/loopback.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/io.h"
+#include "runtime/base/str.h"
+#include "runtime/inherit.h"
+#include "runtime/reaper.h"
+
+#define BIT(kind) (1U << (kind))
+
+static struct create *story(const struct walk *w)
+{
+	return w->story;
+}
+
+/* ---- namespaces ---- */
+
+static int set_names(const struct spec *s, struct error *e)
+{
+	if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
+		return fail(e, errno, "set hostname %s", s->hostname);
+	if (s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		return fail(e, errno, "set domainname %s", s->domainname);
+	return 0;
+}
+
+/* What SETUP has not done: with no SETUP, INIT joins the namespaces itself. */
+static int join_directly(struct create *c, struct error *e)
+{
+	if (c->plan.setup)
+		return 0;
+	if (c->plan.new_user) {
+		int r = userns_become_root(e);
+		if (r < 0)
+			return r;
+	}
+	return ns_join(c->joined, BIT(NS_NETWORK) | BIT(NS_IPC) | BIT(NS_UTS) | BIT(NS_CGROUP) | BIT(NS_TIME),
+		       e);
+}
+
+int create_init_enter(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	reaper_reset_signals();
+	prctl(PR_SET_DUMPABLE, 0);
+	if (setsid() < 0)
+		return fail(e, errno, "setsid");
+	int r = join_directly(c, e);
+	if (r < 0)
+		return r;
+	if ((c->plan.make & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		return fail(e, errno, "unshare cgroup namespace");
+	r = ns_join(c->joined, BIT(NS_MOUNT), e);
+	if (r == 0)
+		r = set_names(c->spec, e);
+	if (r == 0 && c->rootfs.new_net_ns)
+		r = loopback_up(e);
+	return r;
+}
+
+/* ---- the root ---- */
+
+int create_init_rootfs(struct walk *w, struct error *e)
+{
+	return rootfs_open(&story(w)->rootfs, e);
+}
+
+int create_init_mounts(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	int r = rootfs_mounts(&c->rootfs, e);
+	if (r == 0 && c->notify.host)
+		r = notify_mount(&c->notify, c->rootfs.root, e);
+	return r;
+}
+
+int create_init_devices(struct walk *w, struct error *e)
+{
+	return rootfs_devices(&story(w)->rootfs, e);
+}
+
+int create_init_hooks(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	c->container->state->pid = getpid(); /* as seen in the container's pid namespace */
+	return hooks_run(c->spec, HOOK_CREATE_CONTAINER, c->container->state, STATUS_CREATING, e);
+}
+
+int create_init_terminal(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	const struct spec_process *p = c->spec->process;
+	auto_close int master = -1, slave = -1;
+
+	int r = tty_open(c->rootfs.root, &master, &slave, e);
+	if (r == 0 && p->console_height)
+		r = tty_set_size(master, p->console_height, p->console_width, e);
+	if (r == 0)
+		r = rootfs_console(&c->rootfs, slave, e);
+	if (r == 0)
+		r = tty_attach(slave, p->user.uid, e);
+	if (r == 0)
+		w->passed_fd = take_fd(&master);
+	return r;
+}
+
+int create_init_pivot(struct walk *w, struct error *e)
+{
+	return rootfs_pivot(&story(w)->rootfs, e);
+}
+
+int create_init_seal(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	int r = rootfs_seal(&c->rootfs, e);
+	if (r < 0)
+		return r;
+	/* No handle of the host's side outlives this row. */
+	c->rootfs.cgroup_root = -1;
+	rootfs_done(&c->rootfs);
+	replace_fd(&c->cgroup_root, -1);
+	replace_fd(&c->cgroup, -1);
+	ns_close_joined(c->joined);
+	return 0;
+}
+
+/* ---- the process ---- */
+
+int create_init_confine(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	const struct spec_process *p = c->spec->process;
+
+	if (!p)
+		return 0;
+	c->confine.session_name = c->options->no_new_keyring ? NULL : c->container->id;
+	int r = confine_early(&c->confine, e);
+	if (r == 0)
+		r = inherit_environment(p, c->notify.host ? NOTIFY_CONTAINER_ENV : NULL, &c->env, e);
+	if (r == 0)
+		r = confine_find_program(p->args[0], p->cwd, c->env, &c->program, e);
+	if (r == 0)
+		r = confine_ids(&c->confine, e);
+	return r;
+}
+
+/* After the container is recorded, RUNTIME is gone: what fails is told to `start` over its FIFO. */
+static int answer_start(struct create *c, const struct error *e)
+{
+	if (c->started_fifo >= 0 && write(c->started_fifo, e, sizeof(*e)) < 0)
+		return -errno;
+	return -e->code;
+}
+
+int create_init_wait(struct walk *w, struct error *e)
+{
+	char go;
+	ssize_t n;
+
+	/* The report of RUNTIME's last row has come: the container is recorded. */
+	do
+		n = read(story(w)->start_fifo, &go, 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return fail(e, errno, "read the start FIFO");
+	return 0;
+}
+
+int create_init_start_hooks(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	c->container->state->pid = getpid();
+	int r = hooks_run(c->spec, HOOK_START_CONTAINER, c->container->state, STATUS_CREATED, e);
+	return r < 0 ? answer_start(c, e) : 0;
+}
+
+int create_init_execute(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	const struct spec_process *p = c->spec->process;
+
+	if (!p) {
+		refuse(e, EINVAL, "config.json: process: missing");
+		return answer_start(c, e);
+	}
+	int r = confine_last(&c->confine, e);
+	if (r == 0) {
+		execve(c->program, p->args, c->env);
+		r = fail(e, errno, "exec: \"%s\"", p->args[0]);
+	}
+	return answer_start(c, e);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* notify.c - sd_notify(3) through the container's wall
+ *
+ * RUNTIME reads datagrams of the container as a stranger's: at most 4 KiB, lines that it knows by name are
+ * passed on (READY, RELOADING, STOPPING, STATUS, ERRNO, WATCHDOG, BARRIER without its descriptor), and
+ * MAINPID is always ours to say. */
+#include "runtime/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/path.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
+
+#define DATAGRAM_LIMIT 4096
+
+static const char *const passed_on[] = { "READY=",    "RELOADING=", "STOPPING=",      "STATUS=",     "ERRNO=",
+					 "BUSERROR=", "WATCHDOG=",  "WATCHDOG_USEC=", "EXIT_STATUS=" };
+
+/* Bind our datagram socket at <state>/notify/notify.sock, writable for whoever the container runs as. */
+static int make_socket(struct notify *n, struct error *e)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	n->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (n->sock < 0)
+		return fail(e, errno, "notify socket");
+	int r = str_format(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/notify.sock", n->dir);
+	if (r < 0)
+		return fail(e, -r, "notify socket");
+	unlinkat(n->dir, "notify.sock", 0);
+	if (bind(n->sock, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return fail(e, errno, "bind the notify socket");
+	if (fchmodat(n->dir, "notify.sock", 0777, 0) < 0)
+		return fail(e, errno, "mode of the notify socket");
+	return 0;
+}
+
+static int open_directory(struct notify *n, int state_dir, struct error *e)
+{
+	n->dir = openat(state_dir, "notify", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return n->dir < 0 ? fail(e, errno, "open the notify directory") : 0;
+}
+
+int notify_prepare(struct notify *n, int state_dir, struct error *e)
+{
+	const char *host = getenv("NOTIFY_SOCKET");
+
+	n->sock = n->dir = -1;
+	n->host = NULL;
+	if (!host || (host[0] != '/' && host[0] != '@'))
+		return 0;
+	n->host = host;
+	if (mkdirat(state_dir, "notify", 0755) < 0 && errno != EEXIST)
+		return fail(e, errno, "make the notify directory");
+	int r = open_directory(n, state_dir, e);
+	return r < 0 ? r : make_socket(n, e);
+}
+
+int notify_reopen(struct notify *n, int state_dir, struct error *e)
+{
+	const char *host = getenv("NOTIFY_SOCKET");
+	struct error absent;
+
+	n->sock = n->dir = -1;
+	n->host = NULL;
+	if (!host || open_directory(n, state_dir, &absent) < 0)
+		return 0;
+	n->host = host;
+	/* create's socket died with it: a new one takes its place in the directory the container sees. */
+	return make_socket(n, e);
+}
+
+int notify_mount(const struct notify *n, int root, struct error *e)
+{
+	auto_close int target = path_target(root, NOTIFY_CONTAINER_DIR, true, e);
+	if (target < 0)
+		return target;
+	auto_close int tree = sys_open_tree(n->dir, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0)
+		return fail(e, errno, "clone the notify directory");
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					       MOUNT_ATTR_NOEXEC };
+	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return fail(e, errno, "attributes of the notify directory");
+	if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return fail(e, errno, "mount the notify directory at " NOTIFY_CONTAINER_DIR);
+	return 0;
+}
+
+void notify_forget(struct notify *n)
+{
+	replace_fd(&n->sock, -1);
+}
+
+void notify_done(struct notify *n)
+{
+	replace_fd(&n->sock, -1);
+	replace_fd(&n->dir, -1);
+}
+
+static int send_to_host(const struct notify *n, const char *text, struct error *e)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	size_t len = strlen(n->host);
+
+	if (len >= sizeof(sa.sun_path))
+		return fail(e, ENAMETOOLONG, "NOTIFY_SOCKET");
+	memcpy(sa.sun_path, n->host, len);
+	if (sa.sun_path[0] == '@')
+		sa.sun_path[0] = '\0';
+	auto_close int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0 || sendto(sock, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&sa,
+			       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+		return fail(e, errno, "notify the service manager");
+	return 0;
+}
+
+static bool is_passed_on(const char *line)
+{
+	for (size_t i = 0; i < COUNT_OF(passed_on); i++)
+		if (str_starts(line, passed_on[i]))
+			return true;
+	return false;
+}
+
+int notify_forward(struct notify *n, pid_t main_pid, struct error *e)
+{
+	char in[DATAGRAM_LIMIT + 1], out[DATAGRAM_LIMIT + 64];
+	size_t used = 0;
+	bool ready = false;
+
+	ssize_t size = recv(n->sock, in, DATAGRAM_LIMIT, MSG_DONTWAIT);
+	if (size <= 0)
+		return 0;
+	in[size] = '\0';
+	char *rest = in;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		if (!is_passed_on(line))
+			continue;
+		ready = ready || str_eq(line, "READY=1");
+		used += (size_t)snprintf(out + used, sizeof(out) - used, "%s\n", line);
+	}
+	if (used == 0)
+		return 0;
+	if (ready)
+		snprintf(out + used, sizeof(out) - used, "MAINPID=%d\n", (int)main_pid);
+	int r = send_to_host(n, out, e);
+	return r < 0 ? r : ready;
+}
+
+int notify_wait_ready(struct notify *n, pid_t main_pid, int pidfd, struct error *e)
+{
+	if (n->sock < 0)
+		return 0;
+	for (;;) {
+		struct pollfd p[2] = {
+			{.fd = n->sock, .events = POLLIN},
+			     { .fd = pidfd,  .events = POLLIN}
+		};
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return fail(e, errno, "poll");
+		if (p[0].revents & POLLIN) {
+			int r = notify_forward(n, main_pid, e);
+			if (r != 0)
+				return r < 0 ? r : 0;
+		}
+		if (p[1].revents)
+			return 0;
+	}
+}
