@@ -135,6 +135,7 @@ mkdir "$group" "$group/init"
 exec 5<"$group"
 flock -n 5
 mkfifo up
+# shellcheck disable=SC2094
 exec 4<>up 6<up
 rm up
 (
