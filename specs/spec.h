@@ -78,14 +78,14 @@ struct spec_process {
 	struct spec_rlimit *rlimits;
 	size_t n_rlimits;
 	bool no_new_privileges;
-	int64_t oom_score_adj; /* NUM_UNSET: untouched */
-	const char *apparmor_profile, *selinux_label;
+	int64_t oom_score_adj;			      /* NUM_UNSET: untouched */
+	const char *apparmor_profile, *selinux_label; /* NULL: refused for now, but for "unconfined" */
 };
 
 /* ---- root, mounts ---- */
 
 struct spec_mount {
-	const char *destination; /* absolute, or made so ("/" in front, a warning) */
+	const char *destination; /* absolute, or made so ("/" in front) */
 	const char *source, *type;
 	char **options; /* as written; namespaces/mountopts.h parses them */
 	struct spec_id_map *uid_mappings, *gid_mappings;
@@ -159,7 +159,8 @@ struct spec_unified { /* a file of cgroup v2 and what to write */
 };
 
 struct spec_resources {
-	/* memory; bytes, -1: no limit */
+	/* memory; bytes, -1: no limit. A 0 in the text is NUM_UNSET here, as engines mean it, for every
+	 * number but swappiness, cpu_burst, cpu_idle and pids_limit. */
 	int64_t memory_limit, memory_reservation, memory_swap, memory_swappiness, memory_kernel,
 		memory_kernel_tcp;
 	bool memory_check_before_update, memory_disable_oom_killer;
@@ -196,7 +197,7 @@ enum seccomp_action {		    /* in the order of seccomp_action_names */
 		      SECCOMP_NOTIFY,
 		      SECCOMP_ACTION_COUNT
 };
-extern const char *const seccomp_action_names[SECCOMP_ACTION_COUNT]; /* "SCMP_ACT_KILL", … */
+extern const char *const seccomp_action_names[SECCOMP_ACTION_COUNT + 1]; /* "SCMP_ACT_KILL", …, NULL */
 
 enum seccomp_op {
 	SECCOMP_NE,
@@ -208,7 +209,7 @@ enum seccomp_op {
 	SECCOMP_MASKED_EQ,
 	SECCOMP_OP_COUNT
 };
-extern const char *const seccomp_op_names[SECCOMP_OP_COUNT]; /* "SCMP_CMP_NE", … */
+extern const char *const seccomp_op_names[SECCOMP_OP_COUNT + 1]; /* "SCMP_CMP_NE", …, NULL */
 
 struct spec_seccomp_arg {
 	uint32_t index; /* 0…5 */
@@ -262,7 +263,8 @@ struct spec {
 	struct spec_device *devices;
 	size_t n_devices;
 	const char *cgroups_path;
-	const char *rootfs_propagation; /* "shared", "slave", "private", "unbindable" or NULL */
+	const char *rootfs_propagation; /* "shared", "slave", "private", "unbindable", each also with an "r"
+					 * in front as engines write them, or NULL */
 	const char *mount_label;
 	char **masked_paths, **readonly_paths;
 	struct spec_key_value *sysctl;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* seccomp.h - the words of linux.seccomp that features lists */
+#ifndef CORACLE_SPECS_SECCOMP_H
+#define CORACLE_SPECS_SECCOMP_H
+
+/* NULL-terminated. */
+extern const char *const seccomp_arch_names[];
+extern const char *const seccomp_flag_names[];
+
+#endif
