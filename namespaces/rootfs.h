@@ -3,17 +3,22 @@
  *
  * All of it runs in INIT, in the container's own mount namespace, before any privilege is dropped. A
  * `struct rootfs` holds the handles; no path of the container is resolved but by runtime/base/path.h from
- * rootfs.root, and everything host-side that is bound in (null device, console) comes from handles opened
- * before. Order, told by the rows of runtime/create.c:
- *	rootfs_open	propagation of "/" made slave or private first, or our mounts leak to the host; the
- *			root directory bound as a mount of its own (read-only at once if the config says so
- *			and no mount point or device has to be made below any more: see .c), private handles
+ * rootfs.root, once, and what follows works on the handle. What is the host's (the root directory, the
+ * sources of bind mounts, the null device, the cgroups) is named by paths of the host and opened in here: a
+ * handle that was opened before the mount namespace was made belongs to the host's, and nothing can be bound
+ * from it. Order, told by the rows of runtime/create.c:
+ *	rootfs_open	propagation of "/" made slave first, or our mounts leak to the host; the root directory
+ *			bound as a mount of its own
  *	rootfs_mounts	the config's mounts, in order, each made detached with its flags and then moved
- *	rootfs_devices	default devices, config's devices, links, /dev/console
+ *	rootfs_devices	default devices, config's devices, links
+ *	rootfs_console	the terminal at /dev/console
  *	(hooks)
- *	rootfs_pivot	pivot_root; the old root is gone
- *	rootfs_seal	masked and read-only paths, read-only root, rootfsPropagation, sysctl through the
- *private procfs */
+ *	rootfs_pivot	masked and read-only paths, while what they are made of can still be reached; then
+ *			pivot_root, and the host's tree is gone
+ *	rootfs_seal	sysctl through a procfs of our own, rootfsPropagation, the root made read-only
+ *	rootfs_done	no handle is left
+ * Every mount is given its flags (read-only, nosuid, …) while it is still detached: nothing is ever writable
+ * first and remounted later, but for the root itself, in which mount points have to be made. */
 #ifndef CORACLE_ROOTFS_H
 #define CORACLE_ROOTFS_H
 
@@ -24,19 +29,24 @@
 
 struct rootfs {
 	const struct spec *spec;
-	const char *path; /* absolute path of the root directory on the host */
-	int bundle;	  /* O_PATH of the bundle directory: relative mount sources start here */
-	int root;	  /* O_PATH of the root, on our own bind mount of it */
-	int null;	  /* the host's null device, verified 1:3 */
-	int proc;	  /* a procfs of our own (detached mount), only opened if something must be written
-			   * through it (sysctl); -1 else */
-	bool user_ns;	  /* INIT is in a user namespace that is not the initial one: devices are bound */
+	const char *path;   /* absolute path of the root directory on the host */
+	const char *bundle; /* absolute path of the bundle: relative mount sources start here */
+	const char *cgroup; /* path of the container's group below the cgroup2 mount, for binds where no
+			     * cgroup namespace is made; NULL: it has none */
+	bool user_ns;	    /* INIT is in a user namespace that is not the initial one: devices are bound */
 	bool new_pid_ns, new_net_ns, new_cgroup_ns;
-	const char *cgroup; /* path of the container's group below the cgroup2 mount */
-	int cgroup_root; /* O_PATH of the host's cgroup2 mount; for binds where no cgroup namespace is made */
 	bool no_pivot;
-	bool new_ns; /* a mount namespace was made (else only the root is entered) */
+	bool new_ns; /* a mount namespace was made or joined (else only the root is entered) */
+
+	/* Ours; start with ROOTFS_INIT. */
+	int root;	  /* O_PATH of the root, on our own bind mount of it */
+	int dev;	  /* its /dev: the mount's own root if one was mounted there */
+	int null;	  /* the host's null device, verified 1:3 */
+	int empty;	  /* the empty read-only directory that masks directories, once one is masked */
+	bool dev_is_bind; /* somebody else's /dev: nothing is made in it */
 };
+
+#define ROOTFS_INIT { .root = -1, .dev = -1, .null = -1, .empty = -1 }
 
 int rootfs_open(struct rootfs *r, struct error *e);
 int rootfs_mounts(struct rootfs *r, struct error *e);

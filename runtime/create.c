@@ -290,14 +290,6 @@ static int prepare_seccomp(struct create *c, struct error *e)
 
 static int open_handles(struct create *c, struct error *e)
 {
-	c->rootfs.null = open("/dev/null", O_PATH | O_CLOEXEC);
-	if (c->rootfs.null < 0)
-		return fail(e, errno, "open /dev/null");
-	if (!fd_is_null(c->rootfs.null))
-		return refuse(e, ENODEV, "/dev/null is not the null device");
-	c->rootfs.bundle = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (c->rootfs.bundle < 0)
-		return fail(e, errno, "open bundle %s", c->bundle);
 	c->cgroup_root = cgroup_open_root(e);
 	if (c->cgroup_root < 0)
 		return c->cgroup_root;
@@ -325,7 +317,7 @@ static int prepare(struct walk *w, struct error *e)
 		r = open_fifo(c, "started", &c->started_fifo, e);
 	c->rootfs.spec = c->spec;
 	c->rootfs.cgroup = c->cgroup_path;
-	c->rootfs.cgroup_root = c->cgroup_root;
+	c->rootfs.bundle = c->bundle;
 	c->rootfs.user_ns = c->plan.has[NS_USER];
 	c->rootfs.new_ns = c->plan.has[NS_MOUNT];
 	c->rootfs.new_pid_ns = c->plan.has[NS_PID] && !c->plan.join[NS_PID];
@@ -589,7 +581,7 @@ static void story_init(struct create *c, const struct create_options *o)
 		.start_fifo = -1,
 		.started_fifo = -1,
 		.notify = {.sock = -1,	.dir = -1	  },
-		.rootfs = { .bundle = -1, .root = -1, .null = -1, .proc = -1, .cgroup_root = -1 }
+		.rootfs = ROOTFS_INIT
 	};
 	for (int i = 0; i < NS_KIND_MAX; i++)
 		c->joined[i] = -1;
@@ -597,7 +589,6 @@ static void story_init(struct create *c, const struct create_options *o)
 
 static void story_done(struct create *c)
 {
-	c->rootfs.cgroup_root = -1; /* ours, closed below */
 	rootfs_done(&c->rootfs);
 	ns_close_joined(c->joined);
 	notify_done(&c->notify);

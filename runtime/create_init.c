@@ -139,7 +139,6 @@ int create_init_seal(struct walk *w, struct error *e)
 	if (r < 0)
 		return r;
 	/* No handle of the host's side outlives this row. */
-	c->rootfs.cgroup_root = -1;
 	rootfs_done(&c->rootfs);
 	replace_fd(&c->cgroup_root, -1);
 	replace_fd(&c->cgroup, -1);
