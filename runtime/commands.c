@@ -18,6 +18,12 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+char **call_command(const struct call *c)
+{
+	char **words = c->args + 1;
+	return *words && str_eq(*words, "--") ? words + 1 : words;
+}
+
 static int check_count(const struct command *c, size_t n, char **args, struct error *e)
 {
 	if (n < (size_t)c->min_args)

@@ -27,7 +27,13 @@ struct call {
 	int exit_code; /* out: what to leave with after a success; 0 unless set */
 };
 
+/* The words of a command behind the ID: what follows args[0], without a "--" before it. */
+char **call_command(const struct call *c);
+
 #define ANY_ARGS (-1)
+
+/* How long pause and resume wait for the kernel. */
+enum { FREEZE_TIMEOUT_MS = 10000 };
 
 struct command {
 	const char *name;
@@ -60,6 +66,7 @@ void command_help(const struct command *c, FILE *out);
 void commands_help(const struct opt *global_options, FILE *out);
 
 extern const struct opt no_options[];
+extern const struct opt create_rows[]; /* struct create_options: create's and run's */
 
 extern const struct command cmd_create, cmd_delete, cmd_events, cmd_exec, cmd_features, cmd_kill, cmd_list,
 	cmd_pause, cmd_ps, cmd_resume, cmd_run, cmd_spec, cmd_start, cmd_state, cmd_update;

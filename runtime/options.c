@@ -76,12 +76,7 @@ static int set_bytes(void *field, char *value)
 static const struct {
 	const char *unit;
 	uint64_t ms;
-} duration_units[] = {
-	{"ms", 1	  },
-	     { "s", 1000	 },
-	    { "m", 60000	 },
-	    { "h", 3600000}
-};
+} duration_units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 
 /* The milliseconds of a unit at the head of the text; *end is moved behind it. 0: no such unit. */
 static uint64_t take_unit(char **end)
@@ -156,17 +151,17 @@ static const struct {
 	int (*set)(void *field, char *value);
 	const char *expected;
 } kinds[OPT_KIND_MAX] = {
-	[OPT_FLAG] = {false,  true,  set_flag,     "true or false"	      },
-	[OPT_STRING] = { true,  true,  set_string,	 "text"			},
-	[OPT_INT] = { true,  true,  set_int,	   "a number"		      },
-	[OPT_I64] = { true,  true,  set_i64,	   "a number"		      },
-	[OPT_BYTES] = { true,  true,  set_bytes,    "a size such as 512M, or -1"},
-	[OPT_DURATION] = { true,	 true,  set_duration, "a time such as 5s or 500ms"},
-	[OPT_LIST] = { true,  true,  set_list,     "text"			    },
-	[OPT_IDS] = { true,  true,  set_ids,	   "a list of numbers"	       },
-	[OPT_IGNORED_FLAG] = { false, false, set_nothing,  NULL			       },
-	[OPT_IGNORED_VALUE] = { true,  false, set_nothing,  NULL			       },
-	[OPT_REFUSED] = { false, false, set_nothing,  NULL			  },
+	[OPT_FLAG] = { false, true, set_flag, "true or false" },
+	[OPT_STRING] = { true, true, set_string, "text" },
+	[OPT_INT] = { true, true, set_int, "a number" },
+	[OPT_I64] = { true, true, set_i64, "a number" },
+	[OPT_BYTES] = { true, true, set_bytes, "a size such as 512M, or -1" },
+	[OPT_DURATION] = { true, true, set_duration, "a time such as 5s or 500ms" },
+	[OPT_LIST] = { true, true, set_list, "text" },
+	[OPT_IDS] = { true, true, set_ids, "a list of numbers" },
+	[OPT_IGNORED_FLAG] = { false, false, set_nothing, NULL },
+	[OPT_IGNORED_VALUE] = { true, false, set_nothing, NULL },
+	[OPT_REFUSED] = { false, false, set_nothing, NULL },
 };
 
 bool opt_takes_value(enum opt_kind kind)
