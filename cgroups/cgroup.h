@@ -36,7 +36,7 @@ int cgroup_open_below(int group, const char *path, struct error *e);
 
 /* Enable in the parents of an existing group what `r` needs and the group does not have yet: before the
  * cgroup_apply() of an update. A controller that is not there is an error naming the key and it. */
-int cgroup_enable(int root, const char *path, const struct spec_resources *r, struct error *e);
+int cgroup_enable(int group, const struct spec_resources *r, struct error *e);
 
 /* Write every knob that `r` sets: one table, key to file to format. A missing controller is an error naming
  * the key and the controller. For create (`fresh`: the group is new, so what asks for the default is not

@@ -126,9 +126,11 @@ static int run_update(struct call *call, struct error *e)
 	auto_close int group = open_group(call, e);
 	if (group < 0)
 		return group;
-	int r = cgroup_apply(group, limits, e);
+	int r = cgroup_enable(group, limits, e);
+	if (r == 0)
+		r = cgroup_apply(group, limits, false, e);
 	if (r == 0 && limits->n_devices > 0)
-		r = cgroup_devices_apply(group, limits, e);
+		r = cgroup_devices_apply(group, limits, false, e);
 	return r;
 }
 

@@ -348,7 +348,7 @@ static int make_cgroup(struct walk *w, struct error *e)
 	c->cgroup = cgroup_create(c->cgroup_root, c->cgroup_path, r, &c->cgroup_existed, e);
 	if (c->cgroup < 0)
 		return c->cgroup;
-	if (r && cgroup_apply(c->cgroup, r, e) < 0) {
+	if (r && cgroup_apply(c->cgroup, r, !c->cgroup_existed, e) < 0) {
 		undo_cgroup(w);
 		return -e->code;
 	}
@@ -475,7 +475,9 @@ static int write_maps(struct walk *w, struct error *e)
 
 static int limit_devices(struct walk *w, struct error *e)
 {
-	return cgroup_devices_apply(story(w)->cgroup, story(w)->spec->resources, e);
+	struct create *c = story(w);
+
+	return cgroup_devices_apply(c->cgroup, c->spec->resources, !c->cgroup_existed, e);
 }
 
 static int set_oom_score(struct walk *w, struct error *e)
