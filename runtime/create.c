@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,12 +32,12 @@
 #include "namespaces/tty.h"
 #include "namespaces/userns.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
-#include "runtime/console.h"
 #include "runtime/inherit.h"
 #include "runtime/reaper.h"
 
@@ -78,6 +79,11 @@ static bool has_oom_score(const struct walk *w)
 {
 	const struct spec_process *p = story(w)->spec->process;
 	return p && p->oom_score_adj != NUM_UNSET;
+}
+
+static bool sets_rlimits(const struct walk *w)
+{
+	return story(w)->confine.rlimits_done;
 }
 
 static bool has_hook(const struct walk *w, enum hook_kind kind)
@@ -299,6 +305,35 @@ static int open_handles(struct create *c, struct error *e)
 	return c->console_socket < 0 ? c->console_socket : 0;
 }
 
+static void describe_rootfs(struct create *c)
+{
+	const struct ns_plan *p = &c->plan;
+
+	c->rootfs.spec = c->spec;
+	c->rootfs.cgroup = c->cgroup_path;
+	c->rootfs.bundle = c->bundle;
+	c->rootfs.user_ns = p->has[NS_USER];
+	c->rootfs.new_ns = p->has[NS_MOUNT];
+	c->rootfs.new_pid_ns = p->has[NS_PID] && !p->join[NS_PID];
+	c->rootfs.new_net_ns = p->has[NS_NETWORK] && !p->join[NS_NETWORK];
+	c->rootfs.new_cgroup_ns = p->has[NS_CGROUP];
+	c->rootfs.no_pivot = c->options->no_pivot;
+}
+
+static int describe_process(struct create *c, struct error *e)
+{
+	const char *keep = spec_annotation(c->spec, "run.oci.keep_original_groups");
+
+	c->confine.process = c->spec->process;
+	c->confine.keep_groups = keep && !str_eq(keep, "0");
+	c->confine.user_ns_denies_setgroups = c->plan.new_user && userns_denies_setgroups(c->spec);
+	c->confine.rlimits_done = c->plan.has[NS_USER] && c->spec->process && c->spec->process->n_rlimits;
+	if (c->options->no_new_keyring)
+		return 0;
+	c->confine.keyring = arena_printf(c->spec->arena, "_ses.%s", c->options->id);
+	return c->confine.keyring ? 0 : fail(e, ENOMEM, "session keyring");
+}
+
 /* Everything that can be opened, compiled or connected before a process exists. */
 static int prepare(struct walk *w, struct error *e)
 {
@@ -310,22 +345,13 @@ static int prepare(struct walk *w, struct error *e)
 	if (r == 0)
 		r = prepare_seccomp(c, e);
 	if (r == 0)
-		r = notify_prepare(&c->notify, c->container->dir, e);
+		r = notify_prepare(&c->notify, c->container, e);
 	if (r == 0 && !c->options->run)
 		r = open_fifo(c, "start", &c->start_fifo, e);
 	if (r == 0 && !c->options->run)
 		r = open_fifo(c, "started", &c->started_fifo, e);
-	c->rootfs.spec = c->spec;
-	c->rootfs.cgroup = c->cgroup_path;
-	c->rootfs.bundle = c->bundle;
-	c->rootfs.user_ns = c->plan.has[NS_USER];
-	c->rootfs.new_ns = c->plan.has[NS_MOUNT];
-	c->rootfs.new_pid_ns = c->plan.has[NS_PID] && !c->plan.join[NS_PID];
-	c->rootfs.new_net_ns = c->plan.has[NS_NETWORK] && !c->plan.join[NS_NETWORK];
-	c->rootfs.new_cgroup_ns = c->plan.has[NS_CGROUP];
-	c->rootfs.no_pivot = c->options->no_pivot;
-	c->confine.process = c->spec->process;
-	return r;
+	describe_rootfs(c);
+	return r == 0 ? describe_process(c, e) : r;
 }
 
 static void undo_cgroup(struct walk *w)
@@ -400,11 +426,12 @@ static void undo_setup(struct walk *w)
 
 static void forget_host_side(struct create *c)
 {
+	interrupt_forget();
 	cleanup_close(&c->container->dir);
 	cleanup_close(&c->container->root);
 	c->container->dir = c->container->root = -1;
 	replace_fd(&c->console_socket, -1);
-	notify_forget(&c->notify);
+	replace_fd(&c->notify.sock, -1);
 }
 
 static int clone_setup(struct walk *w, struct error *e)
@@ -483,7 +510,14 @@ static int limit_devices(struct walk *w, struct error *e)
 static int set_oom_score(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
-	return oom_score_set(c->init_pid, (int)c->spec->process->oom_score_adj, e);
+	return confine_oom_score(c->init_pid, c->spec->process->oom_score_adj, e);
+}
+
+/* To raise a hard limit takes a right that INIT in a user namespace has not. */
+static int set_rlimits(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	return rlimits_apply(c->init_pid, c->spec->process, e);
 }
 
 static int run_runtime_hooks(struct walk *w, struct error *e)
@@ -537,54 +571,52 @@ static int record(struct walk *w, struct error *e)
 }
 
 static const struct step create_steps[] = {
-	{"load config",		 WHO_RUNTIME,	      load_config					  },
-	{ "reserve id",		WHO_RUNTIME,		     reserve_id,						 undo_reserve },
-	{ "prepare",			   WHO_RUNTIME,					  prepare						       },
-	{ "create cgroup",			   WHO_RUNTIME,					make_cgroup,undo_cgroup },
-	{ "clone setup",		 WHO_RUNTIME,					clone_setup,										   undo_setup, needs_setup },
-	{ "attach setup to cgroup",		    WHO_RUNTIME,attach,NULL, attaches_late },
-	{ "join namespaces",    WHO_SETUP, create_setup_join,							   NULL, needs_setup },
-	{ "make user namespace",		 WHO_SETUP,					    create_setup_new_user,									NULL, setup_makes_user },
-	{ "write id maps",	   WHO_RUNTIME,				write_maps,		    NULL, setup_makes_user },
-	{ "make namespaces",	     WHO_SETUP,	create_setup_make, NULL, needs_setup },
-	{ "clone init in setup",		 WHO_SETUP,				    create_setup_clone,								       NULL, needs_setup },
-	{ "adopt init",			WHO_RUNTIME,	     adopt_init,				 undo_init, needs_setup },
-	{ "clone init",		WHO_RUNTIME,		     clone_init,						 undo_init, is_direct },
-	{ "write id maps of init",		   WHO_RUNTIME,					write_maps,								      NULL, init_is_user },
-	{ "enter namespaces",	      WHO_INIT,create_init_enter},
-	{ "limit devices",		   WHO_RUNTIME,		limit_devices,					       .overlap = true },
-	{ "set oom score",		   WHO_RUNTIME,					set_oom_score,									       NULL, has_oom_score, .overlap = true },
-	{ "open root",		       WHO_INIT,		 create_init_rootfs	    },
-	{ "mount",	   WHO_INIT,  create_init_mounts	},
-	{ "make devices",		  WHO_INIT,				       create_init_devices								       },
-	{ "run createRuntime hooks",	     WHO_RUNTIME,					  run_runtime_hooks,													       NULL, has_runtime_hooks },
-	{ "run createContainer hooks",	       WHO_INIT,		 create_init_hooks,		    NULL, has_container_hooks },
-	{ "open terminal", WHO_INIT,create_init_terminal,NULL, has_terminal },
-	{ "pivot root",		WHO_INIT,				    create_init_pivot									   },
-	{ "seal root",	       WHO_INIT,			 create_init_seal						       },
-	{ "confine",	     WHO_INIT,				create_init_confine								  },
-	{ "send terminal",	   WHO_RUNTIME,send_terminal,NULL, has_console_socket },
-	{ "record",	    WHO_RUNTIME,record,undo_record },
-	{ "wait for start", WHO_INIT,   create_init_wait,				NULL, waits_for_start },
-	{ "run startContainer hooks",	      WHO_INIT,				create_init_start_hooks,									 NULL, has_start_hooks },
-	{ "execute",	     WHO_INIT,							create_init_execute																			 },
+	{ "load config", WHO_RUNTIME, load_config },
+	{ "reserve id", WHO_RUNTIME, reserve_id, undo_reserve },
+	{ "prepare", WHO_RUNTIME, prepare },
+	{ "create cgroup", WHO_RUNTIME, make_cgroup, undo_cgroup },
+	{ "clone setup", WHO_RUNTIME, clone_setup, undo_setup, needs_setup },
+	{ "attach setup to cgroup", WHO_RUNTIME, attach, NULL, attaches_late },
+	{ "join namespaces", WHO_SETUP, create_setup_join, NULL, needs_setup },
+	{ "make user namespace", WHO_SETUP, create_setup_new_user, NULL, setup_makes_user },
+	{ "write id maps", WHO_RUNTIME, write_maps, NULL, setup_makes_user },
+	{ "make namespaces", WHO_SETUP, create_setup_make, NULL, needs_setup },
+	{ "clone init in setup", WHO_SETUP, create_setup_clone, NULL, needs_setup },
+	{ "adopt init", WHO_RUNTIME, adopt_init, undo_init, needs_setup },
+	{ "clone init", WHO_RUNTIME, clone_init, undo_init, is_direct },
+	{ "write id maps of init", WHO_RUNTIME, write_maps, NULL, init_is_user },
+	{ "enter namespaces", WHO_INIT, create_init_enter },
+	{ "limit devices", WHO_RUNTIME, limit_devices, .overlap = true },
+	{ "set oom score", WHO_RUNTIME, set_oom_score, NULL, has_oom_score, .overlap = true },
+	{ "open root", WHO_INIT, create_init_rootfs },
+	{ "mount", WHO_INIT, create_init_mounts },
+	{ "make devices", WHO_INIT, create_init_devices },
+	{ "run createRuntime hooks", WHO_RUNTIME, run_runtime_hooks, NULL, has_runtime_hooks },
+	{ "run createContainer hooks", WHO_INIT, create_init_hooks, NULL, has_container_hooks },
+	{ "open terminal", WHO_INIT, create_init_terminal, NULL, has_terminal },
+	{ "pivot root", WHO_INIT, create_init_pivot },
+	{ "seal root", WHO_INIT, create_init_seal },
+	{ "confine", WHO_INIT, create_init_confine },
+	{ "send terminal", WHO_RUNTIME, send_terminal, NULL, has_console_socket },
+	{ "record", WHO_RUNTIME, record, undo_record },
+	{ "wait for start", WHO_INIT, create_init_wait, NULL, waits_for_start },
+	{ "run startContainer hooks", WHO_INIT, create_init_start_hooks, NULL, has_start_hooks },
+	{ "execute", WHO_INIT, create_init_execute },
 };
 
 /* ---- around the list ---- */
 
 static void story_init(struct create *c, const struct create_options *o)
 {
-	*c = (struct create){
-		.options = o,
-		.cgroup_root = -1,
-		.cgroup = -1,
-		.console_socket = -1,
-		.tty_master = -1,
-		.start_fifo = -1,
-		.started_fifo = -1,
-		.notify = {.sock = -1,	.dir = -1	  },
-		.rootfs = ROOTFS_INIT
-	};
+	*c = (struct create){ .options = o,
+			      .cgroup_root = -1,
+			      .cgroup = -1,
+			      .console_socket = -1,
+			      .tty_master = -1,
+			      .start_fifo = -1,
+			      .started_fifo = -1,
+			      .notify = { .sock = -1 },
+			      .rootfs = ROOTFS_INIT };
 	for (int i = 0; i < NS_KIND_MAX; i++)
 		c->joined[i] = -1;
 }
@@ -652,8 +684,10 @@ static int prepare_caller(const struct create_options *o, struct error *e)
 	int r = inherit_check_fds(o->preserve_fds, e);
 	if (r == 0)
 		r = fd_cloexec_from(3 + (unsigned int)inherit_count_fds(o->preserve_fds), e);
-	if (r == 0 && o->run && !o->detach)
-		r = reaper_prepare(!o->no_subreaper, e);
+	if (r == 0)
+		r = interrupt_prepare(e);
+	if (r == 0 && o->run && !o->detach && !o->no_subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		r = fail(e, errno, "become subreaper");
 	return r;
 }
 

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "namespaces/tty.h"
@@ -23,9 +22,6 @@
 #include "runtime/base/io.h"
 #include "runtime/base/str.h"
 #include "runtime/inherit.h"
-#include "runtime/reaper.h"
-
-#define BIT(kind) (1U << (kind))
 
 static struct create *story(const struct walk *w)
 {
@@ -43,34 +39,22 @@ static int set_names(const struct spec *s, struct error *e)
 	return 0;
 }
 
-/* What SETUP has not done: with no SETUP, INIT joins the namespaces itself. */
-static int join_directly(struct create *c, struct error *e)
-{
-	if (c->plan.setup)
-		return 0;
-	if (c->plan.new_user) {
-		int r = userns_become_root(e);
-		if (r < 0)
-			return r;
-	}
-	return ns_join(c->joined, BIT(NS_NETWORK) | BIT(NS_IPC) | BIT(NS_UTS) | BIT(NS_CGROUP) | BIT(NS_TIME),
-		       e);
-}
-
 int create_init_enter(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
 
-	reaper_reset_signals();
-	prctl(PR_SET_DUMPABLE, 0);
-	if (setsid() < 0)
-		return fail(e, errno, "setsid");
-	int r = join_directly(c, e);
+	int r = ns_hide_self(e);
 	if (r < 0)
 		return r;
-	if ((c->plan.make & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
-		return fail(e, errno, "unshare cgroup namespace");
-	r = ns_join(c->joined, BIT(NS_MOUNT), e);
+	if (setsid() < 0)
+		return fail(e, errno, "setsid");
+	/* With a SETUP process all but the mount namespace has been joined. */
+	if (!c->plan.setup && c->plan.enter_user)
+		r = userns_become_root(e);
+	if (r == 0)
+		r = ns_join(c->joined, c->plan.setup ? NS_BIT(NS_MOUNT) : NS_ALL_KINDS, e);
+	if (r == 0 && c->plan.make & CLONE_NEWCGROUP)
+		r = ns_unshare(CLONE_NEWCGROUP, e);
 	if (r == 0)
 		r = set_names(c->spec, e);
 	if (r == 0 && c->rootfs.new_net_ns)
@@ -120,7 +104,9 @@ int create_init_terminal(struct walk *w, struct error *e)
 	if (r == 0)
 		r = rootfs_console(&c->rootfs, slave, e);
 	if (r == 0)
-		r = tty_attach(slave, p->user.uid, e);
+		r = tty_give(slave, p->user.uid, e);
+	if (r == 0)
+		r = tty_attach(slave, e);
 	if (r == 0)
 		w->passed_fd = take_fd(&master);
 	return r;
@@ -155,14 +141,13 @@ int create_init_confine(struct walk *w, struct error *e)
 
 	if (!p)
 		return 0;
-	c->confine.session_name = c->options->no_new_keyring ? NULL : c->container->id;
-	int r = confine_early(&c->confine, e);
+	int r = inherit_environment(p, c->notify.host ? NOTIFY_CONTAINER_ENV : NULL, &c->env, e);
 	if (r == 0)
-		r = inherit_environment(p, c->notify.host ? NOTIFY_CONTAINER_ENV : NULL, &c->env, e);
-	if (r == 0)
-		r = confine_find_program(p->args[0], p->cwd, c->env, &c->program, e);
+		r = confine_early(&c->confine, e);
 	if (r == 0)
 		r = confine_ids(&c->confine, e);
+	if (r == 0)
+		r = confine_find_program(p->args[0], c->env, &c->program, e);
 	return r;
 }
 

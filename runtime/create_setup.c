@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,54 +17,45 @@
 #include "namespaces/userns.h"
 #include "runtime/base/sys.h"
 
-#define BIT(kind) (1U << (kind))
-
-/* The mount namespace is INIT's to enter, as the last of all: the host's paths are gone after it. */
-#define OTHERS (BIT(NS_PID) | BIT(NS_NETWORK) | BIT(NS_IPC) | BIT(NS_UTS) | BIT(NS_CGROUP) | BIT(NS_TIME))
-
 int create_setup_join(struct walk *w, struct error *e)
 {
 	struct create *c = w->story;
-	bool root = geteuid() == 0;
 
-	prctl(PR_SET_DUMPABLE, 0);
-	int r = ns_join(c->joined, root ? OTHERS : BIT(NS_USER), e);
-	if (r == 0)
-		r = ns_join(c->joined, root ? BIT(NS_USER) : OTHERS, e);
-	if (r == 0 && c->plan.new_user)
-		prctl(PR_SET_DUMPABLE, 1); /* RUNTIME must be able to write our maps */
-	return r;
+	/* The mount namespace is INIT's to enter, as the last of all: the host's paths are gone after it. */
+	return ns_join(c->joined, NS_ALL_KINDS & ~NS_BIT(NS_MOUNT), e);
 }
 
 int create_setup_new_user(struct walk *w, struct error *e)
 {
 	(void)w;
-	if (unshare(CLONE_NEWUSER) < 0)
-		return fail(e, errno, "unshare user namespace");
-	return 0;
+	int r = ns_unshare(CLONE_NEWUSER, e);
+	/* Our maps are files of ours only while we are dumpable; nobody else is in the new namespace yet. */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
+		return fail(e, errno, "become dumpable");
+	return r;
 }
 
 int create_setup_make(struct walk *w, struct error *e)
 {
 	struct create *c = w->story;
+	uint64_t rest = c->plan.setup_unshare & ~(uint64_t)CLONE_NEWUSER;
 
-	prctl(PR_SET_DUMPABLE, 0);
-	if (c->plan.has[NS_USER]) {
-		int r = userns_become_root(e);
-		if (r < 0)
-			return r;
-	}
-	if (c->plan.setup_unshare && unshare((int)c->plan.setup_unshare) < 0)
-		return fail(e, errno, "unshare namespaces");
-	return c->plan.set_time_offsets ? timens_write_offsets(c->spec, e) : 0;
+	int r = ns_hide_self(e);
+	if (r == 0 && c->plan.enter_user)
+		r = userns_become_root(e);
+	if (r == 0 && rest)
+		r = ns_unshare(rest, e);
+	if (r == 0 && c->plan.set_time_offsets)
+		r = timens_write_offsets(c->spec, e);
+	return r;
 }
 
 int create_setup_clone(struct walk *w, struct error *e)
 {
 	struct create *c = w->story;
+	/* A sibling ends with its parent's exit signal: SIGCHLD, as ours. */
 	struct clone_args args = { .flags = c->plan.clone_flags | CLONE_PARENT };
 
-	/* A sibling ends with its parent's exit signal: SIGCHLD, ours. */
 	pid_t pid = sys_clone3(&args, sizeof(args));
 	if (pid < 0 && (errno == ENOSYS || errno == E2BIG))
 		pid = (pid_t)syscall(SYS_clone, (unsigned long)args.flags, NULL, NULL, NULL, NULL);

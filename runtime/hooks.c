@@ -16,15 +16,14 @@
 
 static int run_one(const struct spec_hook *h, const char *input, struct error *e)
 {
-	char *const only_path[] = { (char *)h->path, NULL };
-	char *const nothing[] = { NULL };
 	struct spawn s = { .path = h->path,
-			   .argv = h->args ? h->args : only_path,
-			   .envp = h->env ? h->env : nothing,
+			   .argv = h->args,
+			   .envp = h->env,
 			   .input = input,
-			   .timeout_ms = h->timeout > 0 ? h->timeout * 1000 : -1 };
+			   .input_size = strlen(input),
+			   .timeout_ms = h->timeout > 0 ? h->timeout * 1000 : 0 };
 
-	return spawn_run(&s, e);
+	return spawn_run(&s, NULL, e);
 }
 
 int hooks_run(const struct spec *s, enum hook_kind kind, const struct state *state, enum status status,

@@ -30,19 +30,19 @@ struct main_options {
 #define MAIN(field)   offsetof(struct main_options, field)
 
 static const struct opt global_options[] = {
-	{"root",					     0, OPT_STRING, GLOBAL(root), "DIR", "where containers are kept (default: /run/coracle)" },
-	{ "log",					0, OPT_STRING, MAIN(log), "FILE", "append log lines to this file (default: stderr)" },
-	{ "log-format",					     0, OPT_STRING, MAIN(log_format), "FORMAT", "text or json" },
-	{ "log-level",						 0, OPT_STRING, MAIN(log_level), "LEVEL", "error, warning (default), info or debug" },
-	{ "debug",	   0, OPT_FLAG, GLOBAL(debug), NULL, "the same as --log-level debug" },
-	{ "cgroup-manager",					 0, OPT_STRING, GLOBAL(cgroup_manager), "MANAGER",
+	{ "root", 0, OPT_STRING, GLOBAL(root), "DIR", "where containers are kept (default: /run/coracle)" },
+	{ "log", 0, OPT_STRING, MAIN(log), "FILE", "append log lines to this file (default: stderr)" },
+	{ "log-format", 0, OPT_STRING, MAIN(log_format), "FORMAT", "text or json" },
+	{ "log-level", 0, OPT_STRING, MAIN(log_level), "LEVEL", "error, warning (default), info or debug" },
+	{ "debug", 0, OPT_FLAG, GLOBAL(debug), NULL, "the same as --log-level debug" },
+	{ "cgroup-manager", 0, OPT_STRING, GLOBAL(cgroup_manager), "MANAGER",
 	  "cgroupfs (default); systemd is not supported yet" },
 	{ "systemd-cgroup", 0, OPT_FLAG, GLOBAL(systemd_cgroup), NULL,
 	  "the same as --cgroup-manager systemd" },
-	{ "version",				      'v', OPT_FLAG, MAIN(version), NULL, "print the version" },
-	{ "criu",					0, OPT_IGNORED_VALUE, 0, "PATH", NULL },
-	{ "rootless",					  0, OPT_IGNORED_VALUE, 0, "BOOL", NULL },
-	{ .kind = OPT_END						},
+	{ "version", 'v', OPT_FLAG, MAIN(version), NULL, "print the version" },
+	{ "criu", 0, OPT_IGNORED_VALUE, 0, "PATH", NULL },
+	{ "rootless", 0, OPT_IGNORED_VALUE, 0, "BOOL", NULL },
+	{ .kind = OPT_END },
 };
 
 /* Docker takes whatever stands around the one word "version" in all the lines; go-runc reads the lines

@@ -30,58 +30,57 @@
 static const char *const passed_on[] = { "READY=",    "RELOADING=", "STOPPING=",      "STATUS=",     "ERRNO=",
 					 "BUSERROR=", "WATCHDOG=",  "WATCHDOG_USEC=", "EXIT_STATUS=" };
 
-/* Bind our datagram socket at <state>/notify/notify.sock, writable for whoever the container runs as. */
-static int make_socket(struct notify *n, struct error *e)
+/* Bind our datagram socket at <state>/notify/notify.sock, writable for whoever the container runs as. An
+ * older one of ours is replaced: create's socket died with it. */
+static int make_socket(struct notify *n, int dir, struct error *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
 	n->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (n->sock < 0)
 		return fail(e, errno, "notify socket");
-	int r = str_format(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/notify.sock", n->dir);
+	int r = str_format(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/notify.sock", dir);
 	if (r < 0)
 		return fail(e, -r, "notify socket");
-	unlinkat(n->dir, "notify.sock", 0);
+	unlinkat(dir, "notify.sock", 0);
 	if (bind(n->sock, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return fail(e, errno, "bind the notify socket");
-	if (fchmodat(n->dir, "notify.sock", 0777, 0) < 0)
+	if (fchmodat(dir, "notify.sock", 0777, 0) < 0)
 		return fail(e, errno, "mode of the notify socket");
 	return 0;
 }
 
-static int open_directory(struct notify *n, int state_dir, struct error *e)
-{
-	n->dir = openat(state_dir, "notify", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return n->dir < 0 ? fail(e, errno, "open the notify directory") : 0;
-}
-
-int notify_prepare(struct notify *n, int state_dir, struct error *e)
+static const char *service_manager(void)
 {
 	const char *host = getenv("NOTIFY_SOCKET");
+	return host && (host[0] == '/' || host[0] == '@') ? host : NULL;
+}
 
-	n->sock = n->dir = -1;
-	n->host = NULL;
-	if (!host || (host[0] != '/' && host[0] != '@'))
+int notify_prepare(struct notify *n, const struct container *c, struct error *e)
+{
+	char path[FD_PATH_SIZE];
+
+	*n = (struct notify){ .sock = -1, .host = service_manager() };
+	if (!n->host)
 		return 0;
-	n->host = host;
-	if (mkdirat(state_dir, "notify", 0755) < 0 && errno != EEXIST)
+	if (mkdirat(c->dir, "notify", 0755) < 0)
 		return fail(e, errno, "make the notify directory");
-	int r = open_directory(n, state_dir, e);
-	return r < 0 ? r : make_socket(n, e);
+	auto_close int dir = openat(c->dir, "notify", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return fail(e, errno, "open the notify directory");
+	n->path = realpath(fd_path(dir, path), NULL);
+	if (!n->path)
+		return fail(e, errno, "path of the notify directory");
+	return make_socket(n, dir, e);
 }
 
-int notify_reopen(struct notify *n, int state_dir, struct error *e)
+int notify_reopen(struct notify *n, const struct container *c, struct error *e)
 {
-	const char *host = getenv("NOTIFY_SOCKET");
-	struct error absent;
-
-	n->sock = n->dir = -1;
-	n->host = NULL;
-	if (!host || open_directory(n, state_dir, &absent) < 0)
+	*n = (struct notify){ .sock = -1, .host = service_manager() };
+	auto_close int dir = openat(c->dir, "notify", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (!n->host || dir < 0)
 		return 0;
-	n->host = host;
-	/* create's socket died with it: a new one takes its place in the directory the container sees. */
-	return make_socket(n, e);
+	return make_socket(n, dir, e);
 }
 
 int notify_mount(const struct notify *n, int root, struct error *e)
@@ -89,9 +88,10 @@ int notify_mount(const struct notify *n, int root, struct error *e)
 	auto_close int target = path_target(root, NOTIFY_CONTAINER_DIR, true, e);
 	if (target < 0)
 		return target;
-	auto_close int tree = sys_open_tree(n->dir, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	/* By its path: a handle from the host's mount namespace could not be bound here. */
+	auto_close int tree = sys_open_tree(AT_FDCWD, n->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
-		return fail(e, errno, "clone the notify directory");
+		return fail(e, errno, "clone %s", n->path);
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 					       MOUNT_ATTR_NOEXEC };
 	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
@@ -101,15 +101,11 @@ int notify_mount(const struct notify *n, int root, struct error *e)
 	return 0;
 }
 
-void notify_forget(struct notify *n)
-{
-	replace_fd(&n->sock, -1);
-}
-
 void notify_done(struct notify *n)
 {
 	replace_fd(&n->sock, -1);
-	replace_fd(&n->dir, -1);
+	free(n->path);
+	n->path = NULL;
 }
 
 static int send_to_host(const struct notify *n, const char *text, struct error *e)
@@ -167,10 +163,8 @@ int notify_wait_ready(struct notify *n, pid_t main_pid, int pidfd, struct error 
 	if (n->sock < 0)
 		return 0;
 	for (;;) {
-		struct pollfd p[2] = {
-			{.fd = n->sock, .events = POLLIN},
-			     { .fd = pidfd,  .events = POLLIN}
-		};
+		struct pollfd p[2] = { { .fd = n->sock, .events = POLLIN },
+				       { .fd = pidfd, .events = POLLIN } };
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return fail(e, errno, "poll");
 		if (p[0].revents & POLLIN) {

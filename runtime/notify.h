@@ -12,28 +12,27 @@
 #include <sys/types.h>
 
 #include "runtime/base/error.h"
+#include "runtime/container.h"
 
 struct notify {
 	const char *host; /* the value of NOTIFY_SOCKET; NULL: no proxy */
+	char *path;	  /* <state>/notify, absolute, on the host */
 	int sock;	  /* our datagram socket; -1 */
-	int dir;	  /* O_PATH of <state>/notify; -1 */
 };
 
 #define NOTIFY_CONTAINER_DIR "/run/notify"
 #define NOTIFY_CONTAINER_ENV "NOTIFY_SOCKET=/run/notify/notify.sock"
 
-/* Make the socket below the open state directory if NOTIFY_SOCKET is set and absolute. In RUNTIME. */
-int notify_prepare(struct notify *n, int state_dir, struct error *e);
-/* Bind the directory into the container. In INIT, before pivot_root. */
+/* Make the socket below the container's directory if NOTIFY_SOCKET is set. In RUNTIME. */
+int notify_prepare(struct notify *n, const struct container *c, struct error *e);
+/* Bind the directory into the container, read-only. In INIT, before pivot_root. */
 int notify_mount(const struct notify *n, int root, struct error *e);
 /* Open the proxy again in `start`; sock stays -1 if the container has none. */
-int notify_reopen(struct notify *n, int state_dir, struct error *e);
+int notify_reopen(struct notify *n, const struct container *c, struct error *e);
 /* Pass on one datagram that is waiting. Returns 1 if it said READY=1, else 0. */
 int notify_forward(struct notify *n, pid_t main_pid, struct error *e);
 /* Wait until READY=1 was passed on or the process behind pidfd is gone. */
 int notify_wait_ready(struct notify *n, pid_t main_pid, int pidfd, struct error *e);
-/* In a child: drop the socket, keep the directory for notify_mount. */
-void notify_forget(struct notify *n);
 void notify_done(struct notify *n);
 
 #endif

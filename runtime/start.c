@@ -89,14 +89,14 @@ static int run_poststart(struct container *c, struct error *e)
 int life_start(const struct globals *g, const char *id, struct error *e)
 {
 	AUTO(container) struct container *c = NULL;
-	struct notify notify = { .sock = -1, .dir = -1 };
+	struct notify notify = { .sock = -1 };
 
 	int r = container_open(g, id, true, &c, e);
 	if (r < 0)
 		return r;
 	r = check_status(c, e);
 	if (r == 0)
-		r = notify_reopen(&notify, c->dir, e);
+		r = notify_reopen(&notify, c, e);
 	if (r == 0)
 		r = let_go(c, e);
 	if (r == 0)

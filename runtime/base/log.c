@@ -22,11 +22,8 @@ static const struct {
 	const char *word;
 	enum log_level level;
 } words[] = {
-	{"error",	   LOG_LEVEL_ERROR  },
-	      { "warning", LOG_LEVEL_WARNING},
-	{ "info",	  LOG_LEVEL_INFO	 },
-	{ "debug",   LOG_LEVEL_DEBUG  },
-	      { "warn",	LOG_LEVEL_WARNING},
+	{ "error", LOG_LEVEL_ERROR }, { "warning", LOG_LEVEL_WARNING }, { "info", LOG_LEVEL_INFO },
+	{ "debug", LOG_LEVEL_DEBUG }, { "warn", LOG_LEVEL_WARNING },
 };
 
 int log_level_parse(const char *word, enum log_level *ret, struct error *e)
@@ -100,11 +97,7 @@ static size_t utf8_length(const unsigned char *s)
 		unsigned char mask, lead;
 		size_t len;
 		uint32_t min;
-	} forms[] = {
-		{0xe0,	0xc0, 2, 0x80   },
-		 { 0xf0, 0xe0, 3, 0x800	},
-		   { 0xf8, 0xf0, 4, 0x10000}
-	};
+	} forms[] = { { 0xe0, 0xc0, 2, 0x80 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 } };
 
 	for (size_t i = 0; i < COUNT_OF(forms); i++) {
 		if ((s[0] & forms[i].mask) != forms[i].lead)

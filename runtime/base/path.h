@@ -31,8 +31,8 @@ int path_mkdir(int root, const char *path, mode_t mode, struct error *e);
 int path_target(int root, const char *path, bool is_dir, struct error *e);
 
 /* Open the parent directory of `path` inside root (made if missing when `make`), and point *ret_name at the
- * last component in `path`. For mknodat, symlinkat, linkat. The root itself has no parent, and a path that ends
- * in "/", "." or ".." names nothing that could be made: -EINVAL. */
+ * last component in `path`. For mknodat, symlinkat, linkat. The root itself has no parent, and a path that
+ * ends in "/", "." or ".." names nothing that could be made: -EINVAL. */
 int path_parent(int root, const char *path, bool make, const char **ret_name, struct error *e);
 
 /* Open `path` strictly below `dir`: no links at all, no "..", no other mount (`xdev` false; -EXDEV). For the

@@ -11,6 +11,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/interrupt.h"
 #include "runtime/base/str.h"
 
 struct report {
@@ -29,16 +30,14 @@ static const char *const who_names[WHO_MAX] = { "runtime", "setup", "init" };
 
 void steps_init(struct walk *w, const struct step *steps, size_t count, void *story)
 {
-	*w = (struct walk){
-		.steps = steps,
-		.count = count,
-		.story = story,
-		.me = WHO_RUNTIME,
-		.sock = -1,
-		.peer_sock = -1,
-		.passed_fd = -1,
-		.highest = {-1, -1, -1}
-	};
+	*w = (struct walk){ .steps = steps,
+			    .count = count,
+			    .story = story,
+			    .me = WHO_RUNTIME,
+			    .sock = -1,
+			    .peer_sock = -1,
+			    .passed_fd = -1,
+			    .highest = { -1, -1, -1 } };
 }
 
 int steps_connect(struct walk *w, struct error *e)
@@ -129,6 +128,11 @@ static int receive_report(struct walk *w, struct error *e)
 	struct report report = { 0 };
 	auto_close int fd = -1;
 
+	if (interrupt_fd() >= 0) {
+		int r = interrupt_wait(w->sock, -1, e);
+		if (r < 0)
+			return r;
+	}
 	ssize_t n = fd_receive(w->sock, &report, sizeof(report), &fd, e);
 	if (n == 0 || n == -ECONNRESET)
 		return 0;

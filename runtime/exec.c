@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* exec.c - one more process in a running container
+ *
+ * RUNTIME opens the container and clones the process straight into its cgroup; the process joins the
+ * namespaces through one pidfd, gives up what the config says, and executes the program: one clone in all.
+ *
+ * A process that is in the container's pid namespace while it still has the host's rights could be traced by
+ * a neighbour that holds CAP_SYS_PTRACE over it. Being non-dumpable is enough of a guard unless the container
+ * has that very capability without a user namespace: then a SETUP process, whom nobody inside can see, joins
+ * and confines itself first, and only its sibling, born with what is left, enters the pid namespace. */
+#include "runtime/life.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cgroups/cgroup.h"
+#include "namespaces/confine.h"
+#include "namespaces/plan.h"
+#include "namespaces/seccomp.h"
+#include "namespaces/tty.h"
+#include "namespaces/userns.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/interrupt.h"
+#include "runtime/base/path.h"
+#include "runtime/base/proc.h"
+#include "runtime/base/steps.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
+#include "runtime/exec_process.h"
+#include "runtime/inherit.h"
+#include "runtime/reaper.h"
+#include "runtime/stored_config.h"
+
+struct exec {
+	const struct exec_options *options;
+	struct container *container;
+	struct spec *spec;
+	struct arena *process_arena; /* of a process that came in a file */
+	struct spec_process *process;
+	struct confine confine;
+	struct seccomp_filter *filter;
+	uint64_t namespaces; /* CLONE_NEW* of what the container has of its own */
+	bool shield;	     /* a SETUP process is needed: see above */
+	int pidfd, cgroup, console_socket, tty_slave;
+	pid_t setup_pid, pid;
+	char *program;
+	char **env;
+};
+
+static struct exec *story(const struct walk *w)
+{
+	return w->story;
+}
+
+static bool is_shielded(const struct walk *w)
+{
+	return story(w)->shield;
+}
+
+static bool is_plain(const struct walk *w)
+{
+	return !story(w)->shield;
+}
+
+static bool has_terminal(const struct walk *w)
+{
+	return story(w)->process->terminal;
+}
+
+static bool has_terminal_plain(const struct walk *w)
+{
+	return has_terminal(w) && is_plain(w);
+}
+
+static bool has_terminal_shielded(const struct walk *w)
+{
+	return has_terminal(w) && is_shielded(w);
+}
+
+static bool has_console_socket(const struct walk *w)
+{
+	return has_terminal(w) && story(w)->console_socket >= 0;
+}
+
+/* ---- RUNTIME's rows ---- */
+
+static int open_container(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+
+	int r = container_open(x->options->globals, x->options->id, false, &x->container, e);
+	if (r < 0)
+		return r;
+	x->pidfd = container_pidfd(x->container, e);
+	if (x->pidfd < 0)
+		return x->pidfd;
+	if (!x->options->ignore_paused && container_status(x->container) == STATUS_PAUSED)
+		return refuse(e, EBUSY,
+			      "cannot exec in a paused container (use --ignore-paused to override)");
+	return 0;
+}
+
+static int check_terminal(const struct exec *x, struct error *e)
+{
+	const struct exec_options *o = x->options;
+
+	if (x->process->terminal && o->detach && !o->console_socket)
+		return refuse(e, EINVAL, "a terminal for a detached process needs --console-socket");
+	if (o->console_socket && !x->process->terminal)
+		return refuse(e, EINVAL, "--console-socket goes with a process that has a terminal");
+	return 0;
+}
+
+static int load_process(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+
+	int r = config_load(x->container, &x->spec, e);
+	if (r == 0)
+		r = exec_process_make(x->options, x->spec, &x->process_arena, &x->process, e);
+	if (r == 0)
+		r = check_terminal(x, e);
+	return r;
+}
+
+static uint64_t own_namespaces(const struct spec *s)
+{
+	uint64_t flags = 0;
+
+	for (size_t i = 0; i < s->n_namespaces; i++)
+		flags |= (uint64_t)ns_types[s->namespaces[i].kind].flag;
+	return flags;
+}
+
+/* May a process of the container trace one that is not yet confined? */
+static bool can_trace_us(const struct exec *x)
+{
+	const struct spec_process *p = x->spec->process;
+
+	return (x->namespaces & CLONE_NEWPID) && !(x->namespaces & CLONE_NEWUSER) && p && p->capabilities &&
+	       strv_has(p->capabilities->bounding, "CAP_SYS_PTRACE");
+}
+
+static int open_group(struct exec *x, struct error *e)
+{
+	const char *below = x->options->cgroup;
+
+	x->cgroup = container_cgroup(x->container, e);
+	if (x->cgroup < 0)
+		return x->cgroup;
+	while (below && *below == '/')
+		below++;
+	if (!below || !*below)
+		return 0;
+	/* Strictly below the container's own group, by handle: no prefix of a name can lead to a sibling. */
+	int sub = path_beneath(x->cgroup, below, O_RDONLY | O_DIRECTORY, false, e);
+	if (sub < 0)
+		return prefix(e, "--cgroup %s", x->options->cgroup);
+	replace_fd(&x->cgroup, sub);
+	return 0;
+}
+
+static int prepare_seccomp(struct exec *x, struct error *e)
+{
+	if (!x->spec->seccomp)
+		return 0;
+	auto_close int cache = openat(x->container->root, ".cache/seccomp",
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = seccomp_prepare(x->spec->seccomp, cache, &x->filter, e);
+	if (r < 0)
+		return prefix(e, "linux.seccomp");
+	x->confine.filter = x->filter;
+	return 0;
+}
+
+static int prepare(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+
+	x->namespaces = own_namespaces(x->spec);
+	x->shield = can_trace_us(x);
+	x->confine.process = x->process;
+	const char *keep = spec_annotation(x->spec, "run.oci.keep_original_groups");
+	x->confine.keep_groups = keep && !str_eq(keep, "0");
+	x->confine.user_ns_denies_setgroups = (x->namespaces & CLONE_NEWUSER) &&
+					      userns_denies_setgroups(x->spec);
+	x->confine.rlimits_done = (x->namespaces & CLONE_NEWUSER) && x->process->n_rlimits;
+	int r = open_group(x, e);
+	if (r == 0)
+		r = prepare_seccomp(x, e);
+	if (r < 0 || !x->options->console_socket)
+		return r;
+	x->console_socket = tty_console_connect(x->options->console_socket, e);
+	return x->console_socket < 0 ? x->console_socket : 0;
+}
+
+/* When the container divides its group among sub-groups of its own (systemd does), no process may live in the
+ * group itself: then where its init is. */
+static int retreat_to_group_of_init(struct exec *x, struct error *e)
+{
+	auto_free char *path = NULL;
+
+	int r = cgroup_of_pid(x->container->state->pid, &path, e);
+	if (r < 0)
+		return r;
+	auto_close int root = cgroup_open_root(e);
+	if (root < 0)
+		return root;
+	int group = cgroup_open(root, path, e);
+	if (group < 0)
+		return group;
+	replace_fd(&x->cgroup, group);
+	return 0;
+}
+
+static pid_t clone_into_group(struct exec *x, struct error *e)
+{
+	for (bool retried = false;; retried = true) {
+		struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+					   .exit_signal = SIGCHLD,
+					   .cgroup = (uint64_t)x->cgroup };
+		pid_t pid = sys_clone3(&args, sizeof(args));
+		if (pid >= 0)
+			return pid;
+		if (errno == ENOSYS || errno == EINVAL || errno == E2BIG)
+			break;
+		if (errno != EBUSY || retried || x->options->cgroup)
+			return fail(e, errno, "clone3");
+		int r = retreat_to_group_of_init(x, e);
+		if (r < 0)
+			return r;
+	}
+	/* Before Linux 5.7: the child attaches itself, while it has the host's view and rights. */
+	pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid < 0)
+		return fail(e, errno, "clone");
+	if (pid == 0 && cgroup_attach(x->cgroup, 0, e) < 0)
+		_exit(1);
+	return pid;
+}
+
+static void forget_host_side(struct exec *x)
+{
+	interrupt_forget();
+	cleanup_close(&x->container->dir);
+	cleanup_close(&x->container->root);
+	x->container->dir = x->container->root = -1;
+	replace_fd(&x->console_socket, -1);
+	replace_fd(&x->cgroup, -1);
+}
+
+static int clone_child(struct walk *w, enum who who, pid_t *ret, struct error *e)
+{
+	struct exec *x = story(w);
+
+	int r = steps_connect(w, e);
+	if (r < 0)
+		return r;
+	pid_t pid = clone_into_group(x, e);
+	if (pid < 0)
+		return pid;
+	if (pid == 0) {
+		steps_become_child(w, who);
+		forget_host_side(x);
+		return 0;
+	}
+	*ret = pid;
+	steps_close_peer(w);
+	return 0;
+}
+
+static int clone_setup(struct walk *w, struct error *e)
+{
+	return clone_child(w, WHO_SETUP, &story(w)->setup_pid, e);
+}
+
+static int clone_process(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+
+	/* Only our children enter it; we stay where we are. */
+	if (x->namespaces & CLONE_NEWPID) {
+		int r = ns_join_process(x->pidfd, CLONE_NEWPID, e);
+		if (r < 0)
+			return r;
+	}
+	return clone_child(w, WHO_INIT, &x->pid, e);
+}
+
+static void kill_and_reap(pid_t *pid)
+{
+	struct error ignored;
+	int status;
+
+	if (*pid <= 0)
+		return;
+	kill(*pid, SIGKILL);
+	proc_wait(*pid, &status, &ignored);
+	*pid = 0;
+}
+
+static void undo_clone(struct walk *w)
+{
+	struct exec *x = story(w);
+
+	if (w->passed_pid > 0 && x->pid <= 0)
+		x->pid = w->passed_pid;
+	kill_and_reap(&x->setup_pid);
+	kill_and_reap(&x->pid);
+}
+
+static int adopt(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+	int status;
+
+	x->pid = w->passed_pid;
+	if (x->pid <= 0)
+		return refuse(e, EPROTO, "the setup process told no pid");
+	int r = proc_wait(x->setup_pid, &status, e);
+	x->setup_pid = 0;
+	return r;
+}
+
+static int set_rlimits(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+	return x->confine.rlimits_done ? rlimits_apply(x->pid, x->process, e) : 0;
+}
+
+static int set_oom_score(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+	return confine_oom_score(x->pid, x->process->oom_score_adj, e);
+}
+
+static int send_terminal(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+
+	auto_close int master = take_fd(&w->passed_fd);
+	if (master < 0)
+		return refuse(e, EPROTO, "no terminal came from the container");
+	return tty_console_send(x->console_socket, master, e);
+}
+
+static int tell_pid(struct walk *w, struct error *e)
+{
+	const struct exec *x = story(w);
+	int r = 0;
+
+	if (x->options->pidfd_socket)
+		r = inherit_send_pidfd(x->options->pidfd_socket, x->pid, e);
+	if (r == 0 && x->options->pid_file)
+		r = inherit_write_pid_file(x->options->pid_file, x->pid, e);
+	return r;
+}
+
+/* ---- rows of SETUP (shielded) or INIT ---- */
+
+static int join(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+	uint64_t flags = w->me == WHO_INIT ? x->namespaces & ~(uint64_t)CLONE_NEWPID : x->namespaces;
+
+	int r = ns_join_process(x->pidfd, flags, e);
+	if (r == 0 && x->namespaces & CLONE_NEWUSER)
+		r = userns_become_root(e);
+	replace_fd(&x->pidfd, -1);
+	return r;
+}
+
+static int open_terminal(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+	const struct spec_process *p = x->process;
+
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fail(e, errno, "open the container's root");
+	int r = tty_open(root, &w->passed_fd, &x->tty_slave, e);
+	if (r == 0)
+		r = tty_set_size(w->passed_fd, p->console_height, p->console_width, e);
+	if (r == 0)
+		r = tty_give(x->tty_slave, p->user.uid, e);
+	return r;
+}
+
+static int attach_terminal(struct walk *w, struct error *e)
+{
+	return tty_attach(story(w)->tty_slave, e);
+}
+
+static int new_session(struct walk *w, struct error *e)
+{
+	(void)w;
+	return setsid() < 0 ? fail(e, errno, "setsid") : 0;
+}
+
+static int confine(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+
+	int r = inherit_environment(x->process, NULL, &x->env, e);
+	if (r == 0)
+		r = confine_early(&x->confine, e);
+	if (r == 0)
+		r = confine_ids(&x->confine, e);
+	if (r == 0)
+		r = confine_find_program(x->process->args[0], x->env, &x->program, e);
+	return r;
+}
+
+static int setup_clone(struct walk *w, struct error *e)
+{
+	/* clone(2), not clone3(2): the filter may be in force, and common profiles hide clone3. */
+	pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid < 0)
+		return fail(e, errno, "clone");
+	if (pid == 0)
+		steps_become_child(w, WHO_INIT);
+	else
+		w->passed_pid = pid;
+	return 0;
+}
+
+static int execute(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+
+	int r = confine_last(&x->confine, e);
+	if (r < 0)
+		return r;
+	execve(x->program, x->process->args, x->env);
+	return fail(e, errno, "exec: \"%s\"", x->process->args[0]);
+}
+
+static const struct step exec_steps[] = {
+	{ "open container", WHO_RUNTIME, open_container },
+	{ "load process", WHO_RUNTIME, load_process },
+	{ "prepare", WHO_RUNTIME, prepare },
+	{ "clone setup", WHO_RUNTIME, clone_setup, undo_clone, is_shielded },
+	{ "join container (setup)", WHO_SETUP, join, NULL, is_shielded },
+	{ "open terminal (setup)", WHO_SETUP, open_terminal, NULL, has_terminal_shielded },
+	{ "confine (setup)", WHO_SETUP, confine, NULL, is_shielded },
+	{ "clone process in setup", WHO_SETUP, setup_clone, NULL, is_shielded },
+	{ "adopt process", WHO_RUNTIME, adopt, undo_clone, is_shielded },
+	{ "clone process", WHO_RUNTIME, clone_process, undo_clone, is_plain },
+	{ "set rlimits", WHO_RUNTIME, set_rlimits },
+	{ "set oom score", WHO_RUNTIME, set_oom_score },
+	{ "new session", WHO_INIT, new_session },
+	{ "join container", WHO_INIT, join, NULL, is_plain },
+	{ "open terminal", WHO_INIT, open_terminal, NULL, has_terminal_plain },
+	{ "attach terminal", WHO_INIT, attach_terminal, NULL, has_terminal },
+	{ "confine", WHO_INIT, confine, NULL, is_plain },
+	{ "send terminal", WHO_RUNTIME, send_terminal, NULL, has_console_socket },
+	{ "tell pid", WHO_RUNTIME, tell_pid },
+	{ "execute", WHO_INIT, execute },
+};
+
+/* ---- around the list ---- */
+
+static void story_done(struct exec *x)
+{
+	seccomp_filter_free(x->filter);
+	cleanup_close(&x->pidfd);
+	cleanup_close(&x->cgroup);
+	cleanup_close(&x->console_socket);
+	container_free(x->container);
+	spec_free(x->spec);
+	arena_free(x->process_arena);
+	free(x->program);
+	free(x->env);
+}
+
+static int wait_foreground(struct exec *x, struct walk *w, int *ret_exit, struct error *e)
+{
+	auto_close int master = take_fd(&w->passed_fd);
+	struct reaper reaper = { .pid = x->pid, .tty = master };
+
+	return reaper_run(&reaper, ret_exit, e);
+}
+
+static int prepare_caller(const struct exec_options *o, struct error *e)
+{
+	int r = inherit_check_fds(o->preserve_fds, e);
+	if (r == 0)
+		r = fd_cloexec_from(3 + (unsigned int)inherit_count_fds(o->preserve_fds), e);
+	return r < 0 ? r : interrupt_prepare(e);
+}
+
+int life_exec(const struct exec_options *o, int *ret_exit, struct error *e)
+{
+	struct exec x = { .options = o, .pidfd = -1, .cgroup = -1, .console_socket = -1, .tty_slave = -1 };
+	struct walk w;
+
+	*ret_exit = 0;
+	int r = prepare_caller(o, e);
+	if (r < 0)
+		return r;
+	steps_init(&w, exec_steps, COUNT_OF(exec_steps), &x);
+	r = steps_walk(&w, e);
+	if (w.me != WHO_RUNTIME)
+		_exit(r < 0 ? 255 : 0);
+	if (r == 0) {
+		r = steps_wait_end(&w, e);
+		if (r < 0)
+			steps_undo(&w);
+	}
+	if (r == 0 && !o->detach)
+		r = wait_foreground(&x, &w, ret_exit, e);
+	cleanup_close(&w.sock);
+	cleanup_close(&w.passed_fd);
+	story_done(&x);
+	return r;
+}
