@@ -39,6 +39,8 @@ int dispatch(const struct reading *in, const struct json *v, const struct object
 		return json_fail(v, e, "expected an object");
 	for (const struct json *child = v->first; child; child = child->next) {
 		const struct field *f = find_row(o, child->key);
+		if (!f && o->strict)
+			return json_fail(child, e, "unknown key");
 		if (!f || child->type == JSON_NULL)
 			continue;
 		int r = check_value(child, f, e);

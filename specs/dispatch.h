@@ -46,6 +46,7 @@ struct object {
 	size_t n_fields, size;
 	void (*init)(void *object);						 /* NULL: all zero */
 	int (*check)(const struct json *v, const void *object, struct error *e); /* NULL: none */
+	bool strict; /* a key without a row is an error: our own formats, not the spec's */
 };
 
 #define OBJECT(table, type, ...)                                  \

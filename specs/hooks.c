@@ -18,7 +18,7 @@ static READER(read_timeout)
 	int64_t value = 0;
 
 	(void)in;
-	int r = read_integer(v, 1, INT_MAX, &value, e);
+	int r = read_integer(v, 1, INT_MAX / 1000, &value, e);
 	if (r < 0)
 		return r;
 	*(int *)field_at(object, f) = (int)value;

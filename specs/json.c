@@ -59,9 +59,9 @@ static int cancel(struct builder *b, const char *what)
 
 /* ---- bytes and escapes ---- */
 
-/* Length of the UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), or 0. */
-static size_t utf8_length(const unsigned char *s, size_t left)
+size_t json_utf8_length(const char *text, size_t left)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	unsigned char low = 0x80, high = 0xbf;
 	size_t n;
 
@@ -155,7 +155,7 @@ static int check_bytes(const char *text, size_t size, struct error *e)
 		else if (text[i] == '\\')
 			n = escape_length(text + i, size - i, &why);
 		else
-			n = utf8_length((const unsigned char *)text + i, size - i);
+			n = json_utf8_length(text + i, size - i);
 		if (n == 0)
 			return fail_at(text, i, e, why);
 		i += n;
@@ -349,7 +349,8 @@ static int on_end_map(void *ctx)
 
 /* ---- parsing ---- */
 
-static int syntax_error(struct builder *b)
+/* `offset`: the byte it stopped at. */
+static int syntax_error(struct builder *b, size_t offset)
 {
 	char what[160];
 
@@ -358,10 +359,21 @@ static int syntax_error(struct builder *b)
 	if (text)
 		yajl_free_error(b->yajl, text);
 	what[strcspn(what, "\n")] = '\0';
-	size_t past = yajl_get_bytes_consumed(b->yajl);
-	if (past > b->size)
-		past = b->size;
-	return fail_at(b->original, past ? past - 1 : 0, b->e, what);
+	return fail_at(b->original, offset, b->e, what);
+}
+
+static int run_parser(struct builder *b)
+{
+	yajl_status status = yajl_parse(b->yajl, (const unsigned char *)b->text, b->size);
+	size_t past = yajl_get_bytes_consumed(b->yajl), offset = past ? past - 1 : 0;
+
+	if (status == yajl_status_ok) {
+		status = yajl_complete_parse(b->yajl);
+		offset = b->size;
+	}
+	if (b->failed)
+		return -b->e->code;
+	return status == yajl_status_ok ? 0 : syntax_error(b, offset);
 }
 
 int json_parse(struct arena *a, const char *text, size_t size, struct json **ret, struct error *e)
@@ -391,14 +403,7 @@ int json_parse(struct arena *a, const char *text, size_t size, struct json **ret
 	if (!b.yajl)
 		return fail(e, ENOMEM, "parse JSON");
 	yajl_config(b.yajl, yajl_dont_validate_strings, 1); /* check_bytes() did, and better */
-	yajl_status status = yajl_parse(b.yajl, (const unsigned char *)b.text, size);
-	if (status == yajl_status_ok)
-		status = yajl_complete_parse(b.yajl);
-	r = 0;
-	if (b.failed)
-		r = -e->code;
-	else if (status != yajl_status_ok)
-		r = syntax_error(&b);
+	r = run_parser(&b);
 	yajl_free(b.yajl);
 	if (r == 0)
 		*ret = b.root;

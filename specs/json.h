@@ -51,6 +51,10 @@ const char *json_type_name(enum json_type type);
 int json_to_i64(const struct json *v, int64_t *ret);
 int json_to_u64(const struct json *v, uint64_t *ret);
 
+/* Length of the UTF-8 sequence at s, of which `left` bytes may be read (RFC 3629: no overlong forms, no
+ * surrogates); 0 if it is none. */
+size_t json_utf8_length(const char *s, size_t left);
+
 /* Record "linux.resources.memory.limit: text" (json_fail_key: "…memory.limit" when v is "…memory" and
  * lacks the key) and return -EINVAL. */
 int json_fail(const struct json *v, struct error *e, const char *fmt, ...)
