@@ -23,7 +23,8 @@ char *userns_format_map(const struct spec_id_map *map, size_t count);
 /* The arguments of newuidmap: program, pid, then three numbers per line; pure. One allocation, or NULL. */
 char **userns_helper_args(const char *program, pid_t pid, const struct spec_id_map *map, size_t count);
 
-/* Become root of the new user namespace: non-dumpable, setresgid 0, setresuid 0. */
+/* Become root of the new user namespace: non-dumpable, setresgid 0, setresuid 0. In INIT, once maps are
+ * written. */
 int userns_become_root(struct error *e);
 
 /* "clock secs nanosecs" lines into timens_offsets of the calling process, after its unshare(CLONE_NEWTIME)

@@ -104,8 +104,6 @@ extern const struct object process_object, mount_object, hooks_object, linux_obj
 	root_object, id_map_object;
 READER(read_seccomp); /* at offset 0 of a struct spec */
 
-const char *rlimit_name(int resource);
-
 /* ---- validate.c: rules across fields ---- */
 int validate_spec(const struct spec *s, struct error *e);
 int validate_process(const struct spec_process *p, const char *path, struct error *e);

@@ -54,6 +54,7 @@ struct spec_rlimit {
 	int resource; /* RLIMIT_* */
 	uint64_t soft, hard;
 };
+const char *rlimit_name(int resource); /* "RLIMIT_NOFILE" */
 
 /* Names as written, "CAP_…" upper case; NULL: that set is absent, which means empty. */
 struct spec_capabilities {
