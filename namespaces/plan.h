@@ -3,9 +3,9 @@
  *
  * The common case needs two processes: RUNTIME clones INIT with `clone_flags` at once, and INIT joins what
  * is given by path. Else a SETUP process stands between them: RUNTIME clones it (no namespace flags) into
- * the cgroup; it joins everything with the host's rights, unshares the user and the time namespace (at once),
- * writes the offsets (before it becomes somebody else: then its file in /proc would be closed to it), waits
- * for its maps, and clones INIT with `clone_flags` as its sibling (CLONE_PARENT). SETUP is needed when
+ * the cgroup; it joins everything with the host's rights, unshares the user namespace, waits for its maps,
+ * becomes root there, unshares the time namespace and writes its offsets, and clones INIT with
+ * `clone_flags` as its sibling (CLONE_PARENT). SETUP is needed when
  *	a user namespace is joined by path (INIT's other namespaces must belong to it),
  *	a user namespace is made and others are joined (whose owner is the host's user namespace),
  *	a pid namespace is joined (only children enter it),
@@ -27,10 +27,10 @@ struct ns_plan {
 	uint64_t make;		       /* CLONE_NEW* of all that are made (cgroup and time too) */
 	bool setup;		       /* a SETUP process is needed */
 	uint64_t clone_flags;	       /* for the clone3 that makes INIT: what is made there */
-	uint64_t setup_unshare; /* for SETUP's unshare: CLONE_NEWUSER if made, CLONE_NEWTIME for offsets */
-	bool new_user;		/* a user namespace is made: maps are to be written, for SETUP's pid if
-				 * there is a SETUP, for INIT's else */
-	bool enter_user;	/* made or joined: INIT must userns_become_root() */
+	uint64_t setup_unshare;	       /* what SETUP unshares: CLONE_NEWUSER (first, alone), CLONE_NEWTIME */
+	bool new_user;		       /* a user namespace is made: maps are to be written, for SETUP's pid if
+					* there is a SETUP, for INIT's else */
+	bool enter_user;	       /* made or joined: INIT must userns_become_root() */
 	bool set_time_offsets;
 };
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/io.h"
@@ -32,10 +33,26 @@ char *timens_format_offsets(const struct spec_time_offset *offsets, size_t count
 	return text;
 }
 
+static int write_offsets(const char *text, struct error *e)
+{
+	return io_write_file(AT_FDCWD, "/proc/self/timens_offsets", text, e);
+}
+
+/* The file of a process that is not dumpable belongs to the host's root, whom a user namespace does not know.
+ * SETUP is in no pid namespace of the container: nobody inside can make use of the moment. */
 int timens_write_offsets(const struct spec *s, struct error *e)
 {
+	struct error closed = { 0 };
+
 	auto_free char *text = timens_format_offsets(s->time_offsets, s->n_time_offsets);
 	if (!text)
 		return fail(e, ENOMEM, "time offsets");
-	return io_write_file(AT_FDCWD, "/proc/self/timens_offsets", text, e);
+	int r = write_offsets(text, &closed);
+	if (r == -EACCES && prctl(PR_GET_DUMPABLE) != 1 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0) {
+		r = write_offsets(text, &closed);
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	}
+	if (r < 0)
+		*e = closed;
+	return r;
 }

@@ -86,16 +86,21 @@ int tty_set_size(int master, uint16_t height, uint16_t width, struct error *e)
 	return 0;
 }
 
-int tty_attach(int slave, uint32_t uid, struct error *e)
+int tty_give(int slave, uint32_t uid, struct error *e)
 {
 	if (!is_pts(slave))
-		return refuse(e, ENOTTY, "not a terminal");
-	if (setsid() < 0 && errno != EPERM) /* EPERM: we lead a session already */
+		return refuse(e, ENOTTY, "not a terminal: its owner stays");
+	if (fchown(slave, uid, (gid_t)-1) < 0)
+		return fail(e, errno, "give the terminal to user %u", uid);
+	return 0;
+}
+
+int tty_attach(int slave, struct error *e)
+{
+	if (setsid() < 0 && errno != EPERM) /* EPERM: we lead a session, or a process group */
 		return fail(e, errno, "setsid");
 	if (ioctl(slave, TIOCSCTTY, 0) < 0)
 		return fail(e, errno, "take the terminal as controlling terminal");
-	if (fchown(slave, uid, (gid_t)-1) < 0)
-		return fail(e, errno, "give the terminal to user %u", uid);
 	for (int fd = 0; fd <= 2; fd++)
 		if (fd != slave && dup2(slave, fd) < 0)
 			return fail(e, errno, "dup2");

@@ -16,9 +16,10 @@
 int tty_open(int root, int *ret_master, int *ret_slave, struct error *e);
 /* 0 by 0 leaves the size alone. */
 int tty_set_size(int master, uint16_t height, uint16_t width, struct error *e);
-/* Make the slave the controlling terminal and stdio of the calling process (in a session of its own), owned
- * by uid. Nothing but a terminal ever changes its owner. */
-int tty_attach(int slave, uint32_t uid, struct error *e);
+/* Give the slave to the user. Nothing but a terminal ever changes its owner. */
+int tty_give(int slave, uint32_t uid, struct error *e);
+/* Make the slave the controlling terminal and stdio of the calling process, in a session of its own. */
+int tty_attach(int slave, struct error *e);
 /* Connect to the console socket, in RUNTIME; returns the socket. Send the master over it, in INIT or RUNTIME.
  */
 int tty_console_connect(const char *path, struct error *e);
