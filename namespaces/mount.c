@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mount.c - one mount, start to end: options, a detached mount with its flags, its target, attached
+ *
+ * In INIT. The target is resolved once, in the root, and the mount moved onto that handle; what was mounted
+ * is not looked up again. procfs, sysfs and /dev go onto real directories only, no link on the way: what
+ * follows (masked paths, devices) counts on where they are.
+ * Spec: config.md, "Mounts"; config-linux.md, "Control Group namespace". */
+#include "namespaces/mount.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "runtime/base/cleanup.h"
+#include "runtime/base/log.h"
+#include "runtime/base/path.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
+
+#define HARMLESS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+/* ---- detached mounts ---- */
+
+/* As fail(), with what the kernel said about it: "… : tmpfs: Bad value for 'gid': Invalid argument". */
+static int fail_fs(int fs, int errnum, const char *what, const char *type, struct error *e)
+{
+	char text[200], last[200] = "";
+	ssize_t n;
+
+	while ((n = read(fs, text, sizeof(text) - 1)) > 2) {
+		text[n] = '\0';
+		if (*text == 'e')
+			snprintf(last, sizeof(last), ": %.190s", text + 2);
+	}
+	last[strcspn(last, "\n")] = '\0';
+	str_make_printable(last);
+	return fail(e, errnum, "%s %s%s", what, type, last);
+}
+
+static int set_data(int fs, const char *type, char *option, struct error *e)
+{
+	char *equals = strchr(option, '=');
+
+	if (equals)
+		*equals = '\0';
+	int r = sys_fsconfig(fs, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option,
+			     equals ? equals + 1 : NULL, 0);
+	int errnum = errno;
+	if (equals)
+		*equals = '=';
+	return r < 0 ? fail_fs(fs, errnum, option, type, e) : 0;
+}
+
+/* One superblock serves all mounts of these: its own read-only flag is not ours to set. */
+static bool is_shared_instance(const char *type)
+{
+	return str_eq(type, "proc") || str_eq(type, "sysfs") || str_eq(type, "cgroup2") ||
+	       str_eq(type, "mqueue") || str_eq(type, "devpts");
+}
+
+static const struct {
+	unsigned int flag;
+	char name[12];
+} super_flags[] = {
+	{ MS_SYNCHRONOUS, "sync" },
+	{ MS_DIRSYNC, "dirsync" },
+	{ MS_MANDLOCK, "mand" },
+	{ 1U << 25, "lazytime" },
+};
+
+/* The kernel has words for these flags; "silent" has none and no use here: it keeps mount(2) from writing
+ * into the kernel's log, where this interface answers its caller. */
+static int set_flags(int fs, const char *type, const struct mountopts *o, struct error *e)
+{
+	if ((o->set | o->set_all) & MOUNT_ATTR_RDONLY && !is_shared_instance(type) &&
+	    sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
+		return fail_fs(fs, errno, "option ro of", type, e);
+	for (size_t i = 0; i < COUNT_OF(super_flags); i++)
+		if (o->sb_set & super_flags[i].flag &&
+		    sys_fsconfig(fs, FSCONFIG_SET_FLAG, super_flags[i].name, NULL, 0) < 0)
+			return fail_fs(fs, errno, super_flags[i].name, type, e);
+	return 0;
+}
+
+static int configure(int fs, const char *type, const char *source, const struct mountopts *o, struct error *e)
+{
+	if (source && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+		return fail_fs(fs, errno, "source of", type, e);
+	int r = set_flags(fs, type, o, e);
+	for (size_t i = 0; r == 0 && i < o->n_data; i++)
+		r = set_data(fs, type, o->data[i], e);
+	return r;
+}
+
+int mount_new(const char *type, const char *source, const struct mountopts *o, struct error *e)
+{
+	auto_close int fs = sys_fsopen(type, FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return fail(e, errno, "file system type %s", type);
+	int r = configure(fs, type, source, o, e);
+	if (r < 0)
+		return r;
+	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fail_fs(fs, errno, "create", type, e);
+	uint64_t attr = (o->set & ~o->clear_all) | o->set_all;
+	int mount = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned int)attr);
+	if (mount < 0)
+		return fail_fs(fs, errno, "fsmount", type, e);
+	return mount;
+}
+
+int mount_clone(int dir, const char *path, bool recursive, struct error *e)
+{
+	int mount = sys_open_tree(dir, path,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (*path ? 0 : AT_EMPTY_PATH) |
+					  (recursive ? AT_RECURSIVE : 0));
+	if (mount < 0)
+		return fail(e, errno, "open_tree%s%s", *path ? " " : "", path);
+	return mount;
+}
+
+int mount_change(int mount, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive,
+		 struct error *e)
+{
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation };
+
+	if (!set && !clear && !propagation)
+		return 0;
+	if (sys_mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+			      sizeof(attr)) < 0)
+		return fail(e, errno, "mount_setattr");
+	return 0;
+}
+
+int mount_attach(int mount, int target, struct error *e)
+{
+	if (sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return fail(e, errno, "move_mount");
+	return 0;
+}
+
+/* ---- the kinds of mounts ---- */
+
+/* A user namespace keeps what the mounts it was given forbid: there "rw" or "dev" cannot take anything away,
+ * and is what mount(8) says by default. */
+static int change_bind(const struct rootfs *r, int mount, uint64_t set, uint64_t clear, uint64_t propagation,
+		       bool recursive, struct error *e)
+{
+	uint64_t kept = set & MOUNT_ATTR__ATIME ? clear & MOUNT_ATTR__ATIME : 0;
+	struct error ignored;
+
+	if (!r->user_ns || clear == kept)
+		return mount_change(mount, set, clear, propagation, recursive, e);
+	if (mount_change(mount, set, clear, propagation, recursive, &ignored) == 0)
+		return 0;
+	return mount_change(mount, set, kept, propagation, recursive, e);
+}
+
+/* What a bind mount is to look like. Unless it is told otherwise it neither sees nor shows mounts that are
+ * made on the host later. */
+static int dress_bind(const struct rootfs *r, int mount, const struct mountopts *o, struct error *e)
+{
+	uint64_t propagation = o->propagation ? o->propagation : MS_PRIVATE;
+	bool all = !o->propagation || o->propagation_recursive;
+
+	if (!o->recursive)
+		return change_bind(r, mount, (o->set & ~o->clear_all) | o->set_all,
+				   (o->clear & ~o->set_all) | o->clear_all, propagation, false, e);
+	int ret = change_bind(r, mount, o->set, o->clear, all ? 0 : propagation, false, e);
+	if (ret == 0)
+		ret = change_bind(r, mount, o->set_all, o->clear_all, all ? propagation : 0, true, e);
+	return ret;
+}
+
+/* The source, as the host sees it: absolute, or relative to the bundle. */
+static int open_source(const struct rootfs *r, const char *source, bool recursive, struct error *e)
+{
+	if (*source == '/')
+		return mount_clone(AT_FDCWD, source, recursive, e);
+	auto_close int bundle = open(r->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (bundle < 0)
+		return fail(e, errno, "open bundle %s", r->bundle);
+	return mount_clone(bundle, *source ? source : ".", recursive, e);
+}
+
+static int make_bind(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		     struct error *e)
+{
+	if (!m->source)
+		return refuse(e, EINVAL, "a bind mount needs a source");
+	for (size_t i = 0; i < o->n_data; i++)
+		log_warning("mount at %s: option %s means nothing to a bind mount", m->destination,
+			    o->data[i]);
+	auto_close int mount = open_source(r, m->source, o->recursive, e);
+	if (mount < 0)
+		return mount;
+	int ret = dress_bind(r, mount, o, e);
+	return ret < 0 ? ret : take_fd(&mount);
+}
+
+/* Without a right to a sysfs of our own (the network namespace is another user namespace's) the host's is
+ * lent: all of it read-only, the cgroups mounted below it too (CVE-2023-25809). */
+static int borrow_sysfs(struct error *e)
+{
+	auto_close int mount = mount_clone(AT_FDCWD, "/sys", true, e);
+	if (mount < 0)
+		return mount;
+	int r = mount_change(mount, HARMLESS | MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, true, e);
+	return r < 0 ? r : take_fd(&mount);
+}
+
+static int make_sysfs(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		      struct error *e)
+{
+	struct error refused;
+
+	int mount = mount_new("sysfs", m->source, o, &refused);
+	if (mount == -EPERM && r->user_ns)
+		return borrow_sysfs(e);
+	if (mount < 0)
+		*e = refused;
+	return mount;
+}
+
+static int open_cgroup_root(struct error *e)
+{
+	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		auto_close int fd = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && path_is_on(fd, CGROUP2_SUPER_MAGIC))
+			return take_fd(&fd);
+	}
+	return refuse(e, ENOENT, "no cgroup2 is mounted at /sys/fs/cgroup");
+}
+
+/* The container's own group, and nothing above or beside it. */
+static int borrow_cgroup(const struct rootfs *r, const struct mountopts *o, struct error *e)
+{
+	if (!r->cgroup)
+		return refuse(e, ENOENT, "a cgroup mount without a cgroup namespace needs a cgroup");
+	auto_close int root = open_cgroup_root(e);
+	if (root < 0)
+		return root;
+	const char *below = r->cgroup + strspn(r->cgroup, "/");
+	auto_close int group = *below ? path_beneath(root, below, O_PATH | O_DIRECTORY, false, e)
+				      : take_fd(&root);
+	if (group < 0)
+		return prefix(e, "cgroup");
+	auto_close int mount = mount_clone(group, "", false, e);
+	if (mount < 0)
+		return mount;
+	int ret = dress_bind(r, mount, o, e);
+	return ret < 0 ? ret : take_fd(&mount);
+}
+
+/* Types "cgroup" and "cgroup2" are one: what "cgroup" was given as data belongs to version 1. */
+static int make_cgroup(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		       struct error *e)
+{
+	struct mountopts plain = *o;
+	struct error refused;
+
+	if (str_eq(m->type, "cgroup"))
+		plain.n_data = 0;
+	if (!r->new_cgroup_ns)
+		return borrow_cgroup(r, &plain, e);
+	int mount = mount_new("cgroup2", m->source, &plain, &refused);
+	if (mount == -EPERM || mount == -EBUSY)
+		return borrow_cgroup(r, &plain, e);
+	if (mount < 0)
+		*e = refused;
+	return mount;
+}
+
+/* A tmpfs that is not told its mode takes that of the directory it covers. */
+static int make_tmpfs(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		      struct error *e)
+{
+	struct mountopts with_mode = *o;
+	struct error ignored;
+	struct stat st;
+	char mode[16];
+
+	if (mountopts_data(o, "mode"))
+		return mount_new("tmpfs", m->source, o, e);
+	auto_close int there = path_open(r->root, m->destination, O_PATH | O_DIRECTORY, &ignored);
+	if (there < 0 || fstat(there, &st) < 0)
+		return mount_new("tmpfs", m->source, o, e);
+	snprintf(mode, sizeof(mode), "mode=%04o", (unsigned int)st.st_mode & 07777);
+	auto_free char **data = calloc(o->n_data + 1, sizeof(*data));
+	if (!data)
+		return fail(e, ENOMEM, "mount options");
+	data[0] = mode;
+	if (o->n_data)
+		memcpy(data + 1, o->data, o->n_data * sizeof(*data));
+	with_mode.data = data;
+	with_mode.n_data = o->n_data + 1;
+	return mount_new("tmpfs", m->source, &with_mode, e);
+}
+
+static int make_other(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		      struct error *e)
+{
+	(void)r;
+	return mount_new(m->type, m->source, o, e);
+}
+
+static const struct {
+	const char *type;
+	int (*make)(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		    struct error *e);
+} makers[] = {
+	{ "tmpfs", make_tmpfs },
+	{ "sysfs", make_sysfs },
+	{ "cgroup", make_cgroup },
+	{ "cgroup2", make_cgroup },
+};
+
+static int make_filesystem(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+			   struct error *e)
+{
+	for (size_t i = 0; i < COUNT_OF(makers); i++)
+		if (str_eq(m->type, makers[i].type))
+			return makers[i].make(r, m, o, e);
+	return make_other(r, m, o, e);
+}
+
+/* ---- where to ---- */
+
+bool mount_path_is(const char *path, const char *name)
+{
+	auto_free char *clean = path_clean(path);
+
+	return clean && str_eq(clean + (*clean == '/'), name);
+}
+
+static bool needs_real_directory(const struct spec_mount *m)
+{
+	static const char *const places[] = { "proc", "sys", "dev" };
+
+	if (m->type && (str_eq(m->type, "proc") || str_eq(m->type, "sysfs")))
+		return true;
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (mount_path_is(m->destination, places[i]))
+			return true;
+	return false;
+}
+
+/* CVE-2019-19921 and its heirs: masked and read-only paths would cover something else than what a link at
+ * /proc, /sys or /dev made us mount elsewhere. */
+static int open_real_directory(const struct rootfs *r, const char *path, struct error *e)
+{
+	const char *below = path + strspn(path, "/");
+
+	int fd = path_beneath(r->root, below, O_PATH | O_DIRECTORY, true, e);
+	if (fd == -ENOENT) {
+		auto_close int made = path_mkdir(r->root, path, 0755, e);
+		if (made < 0)
+			return made;
+		fd = path_beneath(r->root, below, O_PATH | O_DIRECTORY, true, e);
+	}
+	if (fd == -ELOOP || fd == -ENOTDIR)
+		return refuse(e, -fd, "must be a directory, not a symbolic link or a file");
+	return fd;
+}
+
+static int open_target(const struct rootfs *r, const struct spec_mount *m, bool is_dir, struct error *e)
+{
+	if (mount_path_is(m->destination, ""))
+		return refuse(e, EINVAL, "the root itself is no place for a mount");
+	if (needs_real_directory(m))
+		return open_real_directory(r, m->destination, e);
+	return path_target(r->root, m->destination, is_dir, e);
+}
+
+/* ---- one mount ---- */
+
+/* Change what an earlier entry has mounted there; `bind` leaves the file system itself as it is. */
+static int remount(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		   struct error *e)
+{
+	auto_close int there = path_open(r->root, m->destination, O_PATH, e);
+	if (there < 0)
+		return there;
+	if (!o->bind) {
+		auto_close int fs = sys_fspick(there, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+		if (fs < 0)
+			return fail(e, errno, "fspick");
+		int ret = configure(fs, m->type ? m->type : "", NULL, o, e);
+		if (ret < 0)
+			return ret;
+		if (sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+			return fail_fs(fs, errno, "reconfigure", m->type ? m->type : "", e);
+	}
+	int ret = mount_change(there, o->set, o->clear, o->propagation_recursive ? 0 : o->propagation, false,
+			       e);
+	if (ret == 0)
+		ret = mount_change(there, o->set_all, o->clear_all,
+				   o->propagation_recursive ? o->propagation : 0, true, e);
+	return ret;
+}
+
+static int make_detached(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+			 bool is_bind, struct error *e)
+{
+	if (is_bind)
+		return make_bind(r, m, o, e);
+	if (!m->type)
+		return refuse(e, EINVAL, "a mount that is not a bind mount needs a type");
+	auto_close int mount = make_filesystem(r, m, o, e);
+	if (mount < 0)
+		return mount;
+	if (o->propagation && o->propagation != MS_PRIVATE) {
+		int ret = mount_change(mount, 0, 0, o->propagation, true, e);
+		if (ret < 0)
+			return ret;
+	}
+	return take_fd(&mount);
+}
+
+static int mount_with(struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		      struct error *e)
+{
+	bool is_bind = o->bind || (m->type && str_eq(m->type, "bind"));
+	struct stat st = { .st_mode = S_IFDIR };
+
+	if (o->remount)
+		return remount(r, m, o, e);
+	auto_close int mount = make_detached(r, m, o, is_bind, e);
+	if (mount < 0)
+		return mount;
+	if (is_bind && fstat(mount, &st) < 0)
+		return fail(e, errno, "stat %s", m->source);
+	auto_close int target = open_target(r, m, S_ISDIR(st.st_mode), e);
+	if (target < 0)
+		return target;
+	int ret = mount_attach(mount, target, e);
+	if (ret == 0 && mount_path_is(m->destination, "dev")) {
+		r->dev_is_bind = is_bind;
+		replace_fd(&r->dev, take_fd(&mount));
+	}
+	return ret;
+}
+
+static int mount_one(struct rootfs *r, const struct spec_mount *m, struct error *e)
+{
+	struct mountopts o;
+
+	int ret = mountopts_parse(m->options, &o, e);
+	if (ret == 0) {
+		ret = mount_with(r, m, &o, e);
+		mountopts_done(&o);
+	}
+	return ret;
+}
+
+int rootfs_mounts(struct rootfs *r, struct error *e)
+{
+	mode_t umask_before = umask(0);
+	int ret = 0;
+
+	if (!r->new_ns && r->spec->n_mounts)
+		ret = refuse(e, EINVAL,
+			     "mounts: the config lists no mount namespace: they would be the host's");
+	for (size_t i = 0; ret == 0 && i < r->spec->n_mounts; i++) {
+		const struct spec_mount *m = &r->spec->mounts[i];
+		ret = mount_one(r, m, e);
+		if (ret < 0)
+			ret = prefix(e, "mounts[%zu]: mount %s at %s", i,
+				     m->source ? m->source
+				     : m->type ? m->type
+					       : "nothing",
+				     m->destination);
+	}
+	umask(umask_before);
+	return ret;
+}
