@@ -588,6 +588,7 @@ static const struct step create_steps[] = {
 	{ "enter namespaces", WHO_INIT, create_init_enter },
 	{ "limit devices", WHO_RUNTIME, limit_devices, .overlap = true },
 	{ "set oom score", WHO_RUNTIME, set_oom_score, NULL, has_oom_score, .overlap = true },
+	{ "set rlimits", WHO_RUNTIME, set_rlimits, NULL, sets_rlimits, .overlap = true },
 	{ "open root", WHO_INIT, create_init_rootfs },
 	{ "mount", WHO_INIT, create_init_mounts },
 	{ "make devices", WHO_INIT, create_init_devices },
@@ -656,9 +657,7 @@ static int finish_start(struct create *c, struct walk *w, struct error *e)
 static int wait_foreground(struct create *c, int *ret_exit, struct error *e)
 {
 	const struct create_options *o = c->options;
-	struct reaper reaper = {
-		.pid = c->init_pid, .tty = c->tty_master, .forward_signals = true, .notify = &c->notify
-	};
+	struct reaper reaper = { .pid = c->init_pid, .tty = c->tty_master, .notify = &c->notify };
 
 	container_unlock(c->container);
 	int r = reaper_run(&reaper, ret_exit, e);
