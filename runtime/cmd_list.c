@@ -110,7 +110,7 @@ static void print_json(const struct container *c, bool first)
 	if (json)
 		fputs(json, stdout);
 	else
-		printf("{\"ociVersion\":\"1.3.0\",\"id\":\"%s\",\"status\":\"creating\",\"pid\":0,"
+		printf("{\"ociVersion\":\"" OCI_VERSION "\",\"id\":\"%s\",\"status\":\"creating\",\"pid\":0,"
 		       "\"bundle\":\"\",\"rootfs\":\"\",\"created\":\"0001-01-01T00:00:00Z\",\"owner\":\"\"}",
 		       c->id);
 }

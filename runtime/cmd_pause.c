@@ -5,17 +5,6 @@
 #include "cgroups/cgroup.h"
 #include "runtime/commands.h"
 
-/* A group that does not freeze in time (a process sits in the kernel) is let go on. */
-static int freeze(int group, struct error *e)
-{
-	struct error ignored;
-
-	int r = cgroup_freeze(group, true, FREEZE_TIMEOUT_MS, e);
-	if (r < 0)
-		cgroup_freeze(group, false, 0, &ignored);
-	return r;
-}
-
 static int run_pause(struct call *call, struct error *e)
 {
 	AUTO(container) struct container *c = NULL;
@@ -28,7 +17,7 @@ static int run_pause(struct call *call, struct error *e)
 		return refuse(e, EINVAL, "container `%s` is %s: container not running", c->id,
 			      status_names[status]);
 	auto_close int group = container_cgroup(c, e);
-	return group < 0 ? group : freeze(group, e);
+	return group < 0 ? group : cgroup_freeze(group, true, FREEZE_TIMEOUT_MS, e);
 }
 
 const struct command cmd_pause = {

@@ -15,6 +15,9 @@
 #include "runtime/container.h"
 #include "runtime/options.h"
 
+/* The newest version of the runtime-spec that we follow. */
+#define OCI_VERSION "1.3.0"
+
 /* Exit codes of our own; run and exec give the container's process's otherwise. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 64, EXIT_EXEC_FAILED = 255 };
 
@@ -32,7 +35,7 @@ char **call_command(const struct call *c);
 
 #define ANY_ARGS (-1)
 
-/* How long pause and resume wait for the kernel. */
+/* How long pause and resume wait for the kernel (a process may sit in a system call). */
 enum { FREEZE_TIMEOUT_MS = 10000 };
 
 struct command {

@@ -18,8 +18,6 @@
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
 
-#define OCI_VERSION "1.3.0"
-
 struct main_options {
 	struct globals globals;
 	const char *log, *log_format, *log_level;

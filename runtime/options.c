@@ -148,20 +148,21 @@ static int set_nothing(void *field, char *value)
 
 static const struct {
 	bool value, shown;
+	size_t size;
 	int (*set)(void *field, char *value);
 	const char *expected;
 } kinds[OPT_KIND_MAX] = {
-	[OPT_FLAG] = { false, true, set_flag, "true or false" },
-	[OPT_STRING] = { true, true, set_string, "text" },
-	[OPT_INT] = { true, true, set_int, "a number" },
-	[OPT_I64] = { true, true, set_i64, "a number" },
-	[OPT_BYTES] = { true, true, set_bytes, "a size such as 512M, or -1" },
-	[OPT_DURATION] = { true, true, set_duration, "a time such as 5s or 500ms" },
-	[OPT_LIST] = { true, true, set_list, "text" },
-	[OPT_IDS] = { true, true, set_ids, "a list of numbers" },
-	[OPT_IGNORED_FLAG] = { false, false, set_nothing, NULL },
-	[OPT_IGNORED_VALUE] = { true, false, set_nothing, NULL },
-	[OPT_REFUSED] = { false, false, set_nothing, NULL },
+	[OPT_FLAG] = { false, true, sizeof(bool), set_flag, "true or false" },
+	[OPT_STRING] = { true, true, sizeof(const char *), set_string, "text" },
+	[OPT_INT] = { true, true, sizeof(int), set_int, "a number" },
+	[OPT_I64] = { true, true, sizeof(int64_t), set_i64, "a number" },
+	[OPT_BYTES] = { true, true, sizeof(int64_t), set_bytes, "a size such as 512M, or -1" },
+	[OPT_DURATION] = { true, true, sizeof(int), set_duration, "a time such as 5s or 500ms" },
+	[OPT_LIST] = { true, true, sizeof(struct opt_list), set_list, "text" },
+	[OPT_IDS] = { true, true, sizeof(struct opt_ids), set_ids, "a list of numbers" },
+	[OPT_IGNORED_FLAG] = { false, false, 0, set_nothing, NULL },
+	[OPT_IGNORED_VALUE] = { true, false, 0, set_nothing, NULL },
+	[OPT_REFUSED] = { false, false, 0, set_nothing, NULL },
 };
 
 bool opt_takes_value(enum opt_kind kind)
@@ -324,6 +325,25 @@ void options_done(const struct opt *table, void *options)
 		else if (o->kind == OPT_IDS)
 			free(((struct opt_ids *)(void *)field)->v);
 	}
+}
+
+static bool is_given(const struct opt *o, const char *field)
+{
+	for (size_t i = 0; i < kinds[o->kind].size; i++)
+		if (field[i])
+			return true;
+	return false;
+}
+
+const struct opt *options_first_given(const struct opt *table, const void *options)
+{
+	for (const struct opt *o = table; o->kind != OPT_END; o++) {
+		const char *field = (const char *)options + o->offset;
+		const struct opt *below = o->kind == OPT_TABLE ? options_first_given(o->table, field) : NULL;
+		if (below || is_given(o, field))
+			return below ? below : o;
+	}
+	return NULL;
 }
 
 int options_walk(const struct opt *table, int (*each)(const struct opt *o, void *arg), void *arg)

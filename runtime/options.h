@@ -80,6 +80,9 @@ bool opt_is_shown(enum opt_kind kind);
 /* Call `each` for every row, included tables' rows too; stops at the first non-zero result and returns it. */
 int options_walk(const struct opt *table, int (*each)(const struct opt *o, void *arg), void *arg);
 
+/* The first row whose field is not all zero bytes, or NULL (for options that go with another option). */
+const struct opt *options_first_given(const struct opt *table, const void *options);
+
 /* Record a usage error and return -USAGE_ERROR. */
 int usage(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

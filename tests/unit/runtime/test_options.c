@@ -24,27 +24,27 @@ struct outer {
 };
 
 static const struct opt inner_table[] = {
-	{"path",	  'p', OPT_STRING, offsetof(struct inner, path), "PATH", "a path" },
+	{ "path", 'p', OPT_STRING, offsetof(struct inner, path), "PATH", "a path" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct inner, quiet), NULL, "say less" },
-	{ .kind = OPT_END	  },
+	{ .kind = OPT_END },
 };
 
 #define AT(field) offsetof(struct outer, field)
 static const struct opt table[] = {
-	{"detach",	    'd', OPT_FLAG, AT(detach), NULL, "do not wait" },
-	{ "tty",	 't', OPT_FLAG, AT(tty), NULL, "a terminal" },
-	{ "bundle",	    'b', OPT_STRING, AT(bundle), "DIR", "a directory" },
-	{ "preserve-fds",		  0, OPT_INT, AT(fds), "N", "descriptors" },
-	{ "interval",      0, OPT_DURATION, AT(interval), "TIME", "a time" },
-	{ "number",	    0, OPT_I64, AT(number), "N", "a number" },
-	{ "memory",  'm', OPT_BYTES, AT(memory), "SIZE", "bytes" },
-	{ "env",	 'e', OPT_LIST, AT(env), "KEY=VALUE", "a variable" },
-	{ "gids",	  'g', OPT_IDS, AT(gids), "GID,...", "groups" },
-	{ "criu",	  0, OPT_IGNORED_VALUE, 0, "PATH", NULL },
-	{ "no-subreaper",		  0, OPT_IGNORED_FLAG, 0, NULL, NULL },
+	{ "detach", 'd', OPT_FLAG, AT(detach), NULL, "do not wait" },
+	{ "tty", 't', OPT_FLAG, AT(tty), NULL, "a terminal" },
+	{ "bundle", 'b', OPT_STRING, AT(bundle), "DIR", "a directory" },
+	{ "preserve-fds", 0, OPT_INT, AT(fds), "N", "descriptors" },
+	{ "interval", 0, OPT_DURATION, AT(interval), "TIME", "a time" },
+	{ "number", 0, OPT_I64, AT(number), "N", "a number" },
+	{ "memory", 'm', OPT_BYTES, AT(memory), "SIZE", "bytes" },
+	{ "env", 'e', OPT_LIST, AT(env), "KEY=VALUE", "a variable" },
+	{ "gids", 'g', OPT_IDS, AT(gids), "GID,...", "groups" },
+	{ "criu", 0, OPT_IGNORED_VALUE, 0, "PATH", NULL },
+	{ "no-subreaper", 0, OPT_IGNORED_FLAG, 0, NULL, NULL },
 	{ "rdt", 0, OPT_REFUSED, 0, NULL, "is not supported" },
-	{ .kind = OPT_TABLE,	     .table = inner_table, .offset = AT(inner) },
-	{ .kind = OPT_END},
+	{ .kind = OPT_TABLE, .table = inner_table, .offset = AT(inner) },
+	{ .kind = OPT_END },
 };
 
 /* The words of a command line, copied: parsing moves them. */
@@ -116,12 +116,8 @@ static void test_numbers_sizes_and_times(void **state)
 		const char *words;
 		int ms;
 	} times[] = {
-		{"--interval 5",	  5000   },
-		     { "--interval 5s",	5000   },
-		    { "--interval 500ms", 500    },
-		{ "--interval 2m",	   120000 },
-		     { "--interval 1m30s", 90000	 },
-		    { "--interval 1h",    3600000}
+		{ "--interval 5", 5000 },    { "--interval 5s", 5000 },	    { "--interval 500ms", 500 },
+		{ "--interval 2m", 120000 }, { "--interval 1m30s", 90000 }, { "--interval 1h", 3600000 }
 	};
 	static const char *const bad[] = {
 		"--interval x",	       "--interval 5d",	    "--interval 5s5",
@@ -195,16 +191,16 @@ static void test_errors_name_the_word(void **state)
 	static const struct {
 		const char *words, *part;
 	} cases[] = {
-		{"--frob",	    "unknown option --frob"	    },
-		{ "--frob=1",      "unknown option --frob"	      },
-		{ "-frob",	   "unknown option -frob"	  },
-		{ "-x",		"unknown option -x"	    },
-		{ "-dx",		 "unknown option -dx"	      },
-		{ "-p",		"requires an argument"	       },
-		{ "--bundle",      "--bundle requires an argument"},
-		{ "-bundle",	     "flag needs an argument"	      },
-		{ "--number five", "`five` is not a number"	    },
-		{ "--rdt",	   "--rdt: is not supported"	     },
+		{ "--frob", "unknown option --frob" },
+		{ "--frob=1", "unknown option --frob" },
+		{ "-frob", "unknown option -frob" },
+		{ "-x", "unknown option -x" },
+		{ "-dx", "unknown option -dx" },
+		{ "-p", "requires an argument" },
+		{ "--bundle", "--bundle requires an argument" },
+		{ "-bundle", "flag needs an argument" },
+		{ "--number five", "`five` is not a number" },
+		{ "--rdt", "--rdt: is not supported" },
 	};
 	struct line l;
 
