@@ -119,11 +119,6 @@ def bundle(tmp_path, payload):
     return make
 
 
-def shared_record(told, *roots):
-    """Is it a state directory itself, or in it something hidden: no container's, but a cache for all of them?"""
-    return any(told == f"file left: {root}" or told.startswith(f"file left: {root}/.") for root in roots)
-
-
 @pytest.fixture
 def coracle(request, binary, tmp_path):
     """The driver of the binary (lib/coracle.py).  After the test nothing of its containers may be left."""
@@ -138,9 +133,7 @@ def coracle(request, binary, tmp_path):
     before = leftovers.look(*records)
     yield driver
     driver.close()
-    told = [t for t in leftovers.settle({k: v for k, v in before.items() if k not in kept}, *records)
-            if not shared_record(t, driver.root, "/run/coracle")]
-    if told:
+    if told := leftovers.settle({k: v for k, v in before.items() if k not in kept}, *records):
         leftovers.remove(before)
         pytest.fail("after the test and `delete --force` of its containers:\n" + "\n".join(told))
 

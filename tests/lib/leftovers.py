@@ -40,7 +40,9 @@ def links():
 
 
 def files(*directories):
-    return {os.path.join(d, n) for top in directories for d, ds, fs in os.walk(top) for n in ds + fs}
+    """All that is below, but what is hidden at the top: no container's, but kept for all of them (a cache)."""
+    return {os.path.join(d, n) for top in directories for d, ds, fs in os.walk(top) for n in ds + fs
+            if not os.path.relpath(os.path.join(d, n), top).startswith(".")}
 
 
 def look(*directories):
