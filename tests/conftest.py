@@ -140,13 +140,13 @@ def coracle(request, binary, tmp_path):
 
 @pytest.fixture
 def nodes(request, binary, payload):
-    """nodes("a", "b") starts native nodes of Debian testing, with coracle in PATH and the payload as /bed/init."""
+    """nodes("a", "b") starts native nodes of Debian testing, with coracle in PATH and the payload as /bed/payload."""
     need_for(request, "tree")
     from bed.native import NativeNode
     made = []
 
     def start(*names, tree="native", binds=None):
-        wanted = {binary: "/bed/bin/coracle", payload: "/bed/init", **(binds or {})}
+        wanted = {binary: "/bed/bin/coracle", payload: "/bed/payload", **(binds or {})}
         new = [NativeNode(name, tree, wanted) for name in names]
         made.extend(new)
         return new if len(new) > 1 else new[0]
@@ -159,3 +159,29 @@ def nodes(request, binary, payload):
 def node(nodes):
     """One native node."""
     return nodes("node")
+
+
+@pytest.fixture
+def vms(request, binary, payload):
+    """vms("a", "b") starts virtual machines of Debian stable, with coracle in PATH and the payload as /bed/payload."""
+    need_for(request, "vm")
+    from bed.vm import VmNode
+    made = []
+
+    def start(*names):
+        for name in names:
+            machine = VmNode(name)
+            made.append(machine)
+            machine.put(binary, "/bed/bin/coracle")
+            machine.put(payload, "/bed/payload")
+        new = made[-len(names):]
+        return new if len(new) > 1 else new[0]
+    yield start
+    for machine in made:
+        machine.close()
+
+
+@pytest.fixture
+def vm(vms):
+    """One virtual machine."""
+    return vms("vm")

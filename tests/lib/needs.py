@@ -17,7 +17,7 @@ from bed import trees
 PLACE = "CORACLE_TEST_PLACE"
 
 # These can be had in the virtual machine: a test that needs one runs there when it cannot natively.
-IN_VM = {"memory-track", "stock-kernel"}
+IN_VM = {"memory-track", "stock-kernel", "apparmor"}
 
 
 def place():
@@ -92,7 +92,7 @@ NEEDS = {
     "root": _root,                          # run by root
     "node": _node,                          # private namespaces: may look at all processes, mounts, cgroups
     "tree": _tree,                          # the fixtures `node` and `nodes`
-    "vm": _vm,                              # the fixture `vm`
+    "vm": _vm,                              # the fixtures `vm` and `vms`
     "memory-track": _memory_track,          # pre-copy: CRIU's memory tracking
     "stock-kernel": _stock_kernel,
     "userns": _userns,
