@@ -230,6 +230,12 @@ void jsonout_strings(struct jsonout *o, const char *key, const char *const *list
 	jsonout_end(o);
 }
 
+void jsonout_newline(struct jsonout *o)
+{
+	if (o)
+		put(o, "\n", 1);
+}
+
 char *jsonout_take(struct jsonout *o, size_t *ret_size)
 {
 	if (!o || o->failed || o->depth)

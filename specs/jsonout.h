@@ -41,6 +41,9 @@ void jsonout_strings(struct jsonout *o, const char *key, const char *const *list
 /* A value that is JSON already, as it is. */
 void jsonout_raw(struct jsonout *o, const char *key, const char *json);
 
+/* A line's end after the top value, for files. */
+void jsonout_newline(struct jsonout *o);
+
 /* The text, NUL-terminated, freed by the caller; NULL if memory ran short or something is still open. */
 char *jsonout_take(struct jsonout *o, size_t *ret_size);
 
