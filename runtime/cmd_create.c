@@ -36,5 +36,6 @@ const struct command cmd_create = {
 	.options_size = sizeof(struct create_options),
 	.min_args = 1,
 	.max_args = 1,
+	.enters = true,
 	.run = run_create,
 };

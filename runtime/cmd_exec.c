@@ -81,5 +81,6 @@ const struct command cmd_exec = {
 	.max_args = ANY_ARGS,
 	.in_order = true,
 	.failure = EXIT_EXEC_FAILED,
+	.enters = true,
 	.run = run_exec,
 };

@@ -9,6 +9,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
+#include "specs/default.h"
 #include "specs/state.h"
 
 struct list_options {
@@ -110,7 +111,8 @@ static void print_json(const struct container *c, bool first)
 	if (json)
 		fputs(json, stdout);
 	else
-		printf("{\"ociVersion\":\"" OCI_VERSION "\",\"id\":\"%s\",\"status\":\"creating\",\"pid\":0,"
+		printf("{\"ociVersion\":\"" DEFAULT_OCI_VERSION
+		       "\",\"id\":\"%s\",\"status\":\"creating\",\"pid\":0,"
 		       "\"bundle\":\"\",\"rootfs\":\"\",\"created\":\"0001-01-01T00:00:00Z\",\"owner\":\"\"}",
 		       c->id);
 }

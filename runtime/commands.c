@@ -8,7 +8,7 @@
 
 const struct opt no_options[] = { { .kind = OPT_END } };
 
-const struct command *const commands[] = { &cmd_features, NULL };
+const struct command *const commands[] = { &cmd_spec, &cmd_features, NULL };
 
 const struct command *command_find(const char *name)
 {

@@ -15,9 +15,6 @@
 #include "runtime/container.h"
 #include "runtime/options.h"
 
-/* The newest version of the runtime-spec that we follow. */
-#define OCI_VERSION "1.3.0"
-
 /* Exit codes of our own; run and exec give the container's process's otherwise. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 64, EXIT_EXEC_FAILED = 255 };
 
@@ -48,6 +45,7 @@ struct command {
 	void (*init)(void *options); /* defaults other than zero, or NULL */
 	int min_args, max_args;
 	bool in_order; /* what follows the first argument is not ours */
+	bool enters;   /* enters a container: runs from a sealed clone of our binary (seal.h) */
 	int failure;   /* exit code of an error; 0: EXIT_FAILED */
 	int (*run)(struct call *c, struct error *e);
 };

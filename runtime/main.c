@@ -17,6 +17,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
+#include "runtime/seal.h"
+#include "specs/default.h"
 
 struct main_options {
 	struct globals globals;
@@ -50,7 +52,7 @@ static void print_version(void)
 	puts("coracle version " PACKAGE_VERSION);
 	if (*COMMIT)
 		puts("commit: " COMMIT);
-	puts("spec: " OCI_VERSION);
+	puts("spec: " DEFAULT_OCI_VERSION);
 #ifdef HAVE_SECCOMP
 	fputs("+SECCOMP ", stdout);
 #endif
@@ -104,13 +106,27 @@ static int open_log(const struct main_options *o, struct error *e)
 	return log_open(&log, e);
 }
 
+/* The words of our command line, as they came: parsing moves argv. */
+static char **command_line;
+
+static int save_command_line(int argc, char **argv, struct error *e)
+{
+	command_line = calloc((size_t)argc + 1, sizeof(*command_line));
+	if (!command_line)
+		return fail(e, ENOMEM, "command line");
+	memcpy(command_line, argv, (size_t)argc * sizeof(*command_line));
+	return 0;
+}
+
 static int run_command(const char *name, char **argv, const struct globals *g, struct error *e)
 {
 	const struct command *c = command_find(name);
 
 	if (!c)
 		return usage(e, "unknown command %s", name);
-	int r = command_run(c, g, argv, e);
+	int r = c->enters ? seal_self(command_line, e) : 0;
+	if (r == 0)
+		r = command_run(c, g, argv, e);
 	if (r >= 0)
 		return r;
 	log_failure(e);
@@ -169,7 +185,10 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	int r = fd_open_stdio(&e);
 	if (r == 0)
+		r = save_command_line(argc, argv, &e);
+	if (r == 0)
 		r = coracle(argv + 1, &e);
+	free(command_line);
 	if (r < 0) {
 		log_failure(&e);
 		r = r == -USAGE_ERROR ? EXIT_USAGE : EXIT_FAILED;
