@@ -39,6 +39,8 @@ TREES = {
     # Nodes on this kernel: the newest CRIU copes with the newest kernels, hence testing.
     "native": ("forky", RUNTIME_LIBS + " criu crun runc redis-server nginx-light iproute2 iputils-ping "
                "nftables iptables kmod busybox-static procps psmisc socat jq python3"),
+    # What tests/bench measures coracle against.
+    "bench": ("forky", RUNTIME_LIBS + " crun runc strace"),
     # The virtual machine: Debian stable as it stands, with its kernel.  pytest runs inside.
     "vm": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 criu crun runc iproute2 iputils-ping "
            "nftables iptables kmod busybox-static procps psmisc socat jq python3 python3-pytest strace"),

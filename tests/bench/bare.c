@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bare.c - the floor of the benchmark: only the system calls that such a container cannot do without
  * Makes what the benchmark's config.json (tests/bench/run) asks for and nothing else: a fresh cgroup with its
- * device program, one clone3 with all the namespaces straight into it, the mounts, /dev, pivot_root, masked and
- * read-only paths, capabilities, no_new_privs, the seccomp filter if given, exec; then waits and removes the group.
- * No config is read, nothing is checked that a real runtime must check, no state is kept: a runtime cannot be faster
- * than this. The order of calls is the cheapest that was measured (README.md here).
+ * device program, one clone3 with all the namespaces straight into it, the mounts, /dev, pivot_root, masked
+ * and read-only paths, capabilities, no_new_privs, the seccomp filter if given, exec; then waits and removes
+ * the group. No config is read, nothing is checked that a real runtime must check, no state is kept: a
+ * runtime cannot be faster than this. The order of calls is the cheapest that was measured (README.md here).
  * Usage: bare [-s FILTER] run ROOTFS CGROUPDIR COMMAND ARG...     FILTER: struct sock_filter[], as compiled
- *        bare [-s FILTER] exec PID CGROUPDIR COMMAND ARG...       joins the namespaces and the group of PID */
+ *        bare [-s FILTER] exec PID CGROUPDIR COMMAND ARG...       joins the namespaces and the group of PID
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -30,12 +31,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TRY(call)                                                             \
-	do {                                                                  \
-		if ((call) < 0) {                                             \
+#define TRY(call)                                                                    \
+	do {                                                                         \
+		if ((call) < 0) {                                                    \
 			fprintf(stderr, "bare: line %d: %s: %m\n", __LINE__, #call); \
-			_exit(125);                                           \
-		}                                                             \
+			_exit(125);                                                  \
+		}                                                                    \
 	} while (0)
 
 #define NS_FLAGS (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
@@ -65,16 +66,18 @@ static void confine_and_exec(char **argv)
 /* The device list of the bundle: everything may be made, these may be used (major, minor; -1 for any) */
 static int device_program(int cgroup)
 {
-	static const int devices[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 }, { 5, 2 }, { 136, -1 } };
+	static const int devices[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 },
+					  { 1, 9 }, { 5, 0 }, { 5, 2 }, { 136, -1 } };
 	struct bpf_insn prog[64];
 	int n = 0;
 
-#define INSN(c, d, s, o, i) (prog[n++] = (struct bpf_insn){ .code = c, .dst_reg = d, .src_reg = s, .off = o, .imm = i })
-	INSN(BPF_LDX | BPF_MEM | BPF_W, 2, 1, 0, 0);	     /* r2 = type and access */
-	INSN(BPF_LDX | BPF_MEM | BPF_W, 3, 1, 4, 0);	     /* r3 = major */
-	INSN(BPF_LDX | BPF_MEM | BPF_W, 4, 1, 8, 0);	     /* r4 = minor */
+#define INSN(c, d, s, o, i) \
+	(prog[n++] = (struct bpf_insn){ .code = c, .dst_reg = d, .src_reg = s, .off = o, .imm = i })
+	INSN(BPF_LDX | BPF_MEM | BPF_W, 2, 1, 0, 0); /* r2 = type and access */
+	INSN(BPF_LDX | BPF_MEM | BPF_W, 3, 1, 4, 0); /* r3 = major */
+	INSN(BPF_LDX | BPF_MEM | BPF_W, 4, 1, 8, 0); /* r4 = minor */
 	INSN(BPF_ALU64 | BPF_MOV | BPF_X, 5, 2, 0, 0);
-	INSN(BPF_ALU64 | BPF_RSH | BPF_K, 5, 0, 0, 16);	     /* r5 = access */
+	INSN(BPF_ALU64 | BPF_RSH | BPF_K, 5, 0, 0, 16); /* r5 = access */
 	INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1);
 	INSN(BPF_JMP | BPF_JNE | BPF_K, 5, 0, 1, BPF_DEVCG_ACC_MKNOD);
 	INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
@@ -87,10 +90,15 @@ static int device_program(int cgroup)
 	INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0);
 	INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 
-	union bpf_attr load = { .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insn_cnt = n, .insns = (uintptr_t)prog,
-				.license = (uintptr_t) "GPL", .expected_attach_type = BPF_CGROUP_DEVICE };
+	union bpf_attr load = { .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+				.insn_cnt = n,
+				.insns = (uintptr_t)prog,
+				.license = (uintptr_t) "GPL",
+				.expected_attach_type = BPF_CGROUP_DEVICE };
 	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
-	union bpf_attr attach = { .target_fd = cgroup, .attach_bpf_fd = fd, .attach_type = BPF_CGROUP_DEVICE,
+	union bpf_attr attach = { .target_fd = cgroup,
+				  .attach_bpf_fd = fd,
+				  .attach_type = BPF_CGROUP_DEVICE,
 				  .attach_flags = BPF_F_ALLOW_MULTI };
 	TRY(fd);
 	return syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach));
@@ -98,12 +106,18 @@ static int device_program(int cgroup)
 
 static void make_dev(void)
 {
-	static const struct { const char *path; int major, minor; } nodes[] = {
-		{ "dev/null", 1, 3 }, { "dev/zero", 1, 5 }, { "dev/full", 1, 7 },
+	static const struct {
+		const char *path;
+		int major, minor;
+	} nodes[] = {
+		{ "dev/null", 1, 3 },	{ "dev/zero", 1, 5 },	 { "dev/full", 1, 7 },
 		{ "dev/random", 1, 8 }, { "dev/urandom", 1, 9 }, { "dev/tty", 5, 0 },
 	};
-	static const char *const links[][2] = { { "/proc/self/fd", "dev/fd" }, { "/proc/self/fd/0", "dev/stdin" },
-		{ "/proc/self/fd/1", "dev/stdout" }, { "/proc/self/fd/2", "dev/stderr" }, { "pts/ptmx", "dev/ptmx" } };
+	static const char *const links[][2] = { { "/proc/self/fd", "dev/fd" },
+						{ "/proc/self/fd/0", "dev/stdin" },
+						{ "/proc/self/fd/1", "dev/stdout" },
+						{ "/proc/self/fd/2", "dev/stderr" },
+						{ "pts/ptmx", "dev/ptmx" } };
 
 	for (unsigned int i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
 		TRY(mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)));
@@ -113,10 +127,20 @@ static void make_dev(void)
 
 static void mask_paths(void)
 {
-	static const char *const masked[] = { "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
-		"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-		"/sys/devices/virtual/powercap", "/sys/firmware" };
-	static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" };
+	static const char *const masked[] = { "/proc/acpi",
+					      "/proc/asound",
+					      "/proc/interrupts",
+					      "/proc/kcore",
+					      "/proc/keys",
+					      "/proc/latency_stats",
+					      "/proc/sched_debug",
+					      "/proc/scsi",
+					      "/proc/timer_list",
+					      "/proc/timer_stats",
+					      "/sys/devices/virtual/powercap",
+					      "/sys/firmware" };
+	static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+						"/proc/sysrq-trigger" };
 	unsigned long ro = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	const char *empty = NULL;
 
@@ -148,11 +172,13 @@ static void container(char *root, char **argv)
 	TRY(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
 	TRY(mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k"));
 	TRY(mkdir("dev/pts", 0755) | mkdir("dev/shm", 0755) | mkdir("dev/mqueue", 0755));
-	TRY(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"));
+	TRY(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0620,gid=5"));
 	TRY(mount("shm", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=65536k"));
 	TRY(mount("mqueue", "dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
 	TRY(mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL));
-	TRY(mount("cgroup", "sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY | MS_RELATIME, NULL));
+	TRY(mount("cgroup", "sys/fs/cgroup", "cgroup2",
+		  MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY | MS_RELATIME, NULL));
 	make_dev();
 	TRY(syscall(SYS_pivot_root, ".", "."));
 	TRY(umount2(".", MNT_DETACH));

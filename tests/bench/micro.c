@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* micro.c - what each step of making a container costs on this kernel, alone
- * A study beside the benchmark: its figures are the reason for the order and the choice of system calls in bare.c and
- * in the runtime (README.md here has them). Every item runs in a child of its own, in namespaces of its own, N times;
- * the least and the median are printed in microseconds. Usage: micro CGROUP2DIR [N [NAME-PREFIX]], as root. */
+ * A study beside the benchmark: its figures are the reason for the order and the choice of system calls in
+ * bare.c and in the runtime (README.md here has them). Every item runs in a child of its own, in namespaces
+ * of its own, N times; the least and the median are printed in microseconds. Usage: micro CGROUP2DIR [N
+ * [NAME-PREFIX]], as root. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -16,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -23,16 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRY(call)                                                                            \
-	do {                                                                                 \
-		if ((call) == -1) {                                                          \
-			fprintf(stderr, "micro: line %d: %s: %m\n", __LINE__, #call);        \
-			_exit(1);                                                            \
-		}                                                                            \
+#define TRY(call)                                                                     \
+	do {                                                                          \
+		if ((call) == -1) {                                                   \
+			fprintf(stderr, "micro: line %d: %s: %m\n", __LINE__, #call); \
+			_exit(1);                                                     \
+		}                                                                     \
 	} while (0)
 
 enum { N_MAX = 2000 };
-
 
 static int n_times = 100;
 static const char *cgroup_dir; /* a directory of a cgroup2 hierarchy */
@@ -64,10 +67,10 @@ static double clone_wait(uint64_t flags, double *in_clone)
 }
 
 #define ALL_NS (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
-#define CLONE_ITEM(name, flags)                    \
-	static double name(void)                   \
-	{                                          \
-		return clone_wait((flags), NULL);  \
+#define CLONE_ITEM(name, flags)                   \
+	static double name(void)                  \
+	{                                         \
+		return clone_wait((flags), NULL); \
 	}
 CLONE_ITEM(clone_plain, 0)
 CLONE_ITEM(clone_vfork, CLONE_VFORK)
@@ -125,7 +128,8 @@ static double unshare_cgroupns(void)
 	return now_us() - begun;
 }
 
-/* ---- mounts: every item mounts on MICRO/a (a directory) or MICRO/f (a file) and cleans up outside its time ---- */
+/* ---- mounts: every item mounts on MICRO/a (a directory) or MICRO/f (a file) and cleans up outside its time
+ * ---- */
 
 static char target[64], file[64], source[64];
 
@@ -157,13 +161,13 @@ static double new_mount(const char *type, unsigned int attr, const char *key, co
 	return begun;
 }
 
-#define MOUNT_ITEM(name, type, data, key, value)           \
-	static double old_##name(void)                     \
-	{                                                  \
-		return old_mount(type, MS_NOSUID, data);   \
-	}                                                  \
-	static double new_##name(void)                     \
-	{                                                  \
+#define MOUNT_ITEM(name, type, data, key, value)                       \
+	static double old_##name(void)                                 \
+	{                                                              \
+		return old_mount(type, MS_NOSUID, data);               \
+	}                                                              \
+	static double new_##name(void)                                 \
+	{                                                              \
 		return new_mount(type, MOUNT_ATTR_NOSUID, key, value); \
 	}
 MOUNT_ITEM(proc, "proc", NULL, NULL, NULL)
@@ -305,7 +309,8 @@ static double bind_dir(void)
 	return begun;
 }
 
-/* In a child with a mount namespace of its own, over a pipe: how long pivot_root or the detaching of the old root took */
+/* In a child with a mount namespace of its own, over a pipe: how long pivot_root or the detaching of the old
+ * root took */
 static double in_mntns(double (*fn)(void))
 {
 	int p[2];
@@ -506,10 +511,14 @@ static double bpf_cgroup(int attach_too, int query_too)
 	double begun;
 	int fd, n = 0;
 
-	prog[n++] = (struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 3, .src_reg = 1, .off = 4 };
+	prog[n++] = (struct bpf_insn){
+		.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 3, .src_reg = 1, .off = 4
+	};
 	prog[n++] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 };
 	while (n < 38)
-		prog[n++] = (struct bpf_insn){ .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 3, .off = 38 - n, .imm = n };
+		prog[n++] = (struct bpf_insn){
+			.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 3, .off = 38 - n, .imm = n
+		};
 	prog[n++] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 };
 	prog[n++] = (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT };
 
@@ -517,7 +526,7 @@ static double bpf_cgroup(int attach_too, int query_too)
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	attr.insns = (uintptr_t)prog;
 	attr.insn_cnt = n;
-	attr.license = (uintptr_t)"GPL";
+	attr.license = (uintptr_t) "GPL";
 	TRY(fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr)));
 	if (query_too) {
 		memset(&attr, 0, sizeof(attr));
@@ -556,7 +565,7 @@ static double bpf_load_query_attach(void)
 	return bpf_cgroup(1, 1);
 }
 
-/* ---- exec: vfork, exec, wait of the programs named by MICRO_EXEC_* ---- */
+/* ---- exec: vfork, exec, wait of the programs named by MICRO_EXEC_1 to _5 ---- */
 
 static double spawn(const char *path, int through_clone)
 {
@@ -627,7 +636,8 @@ static double clone_tree_only(void)
 	double begun = now_us();
 	int fd;
 
-	TRY(fd = syscall(SYS_open_tree, AT_FDCWD, getenv("MICRO_EXEC_1"), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+	TRY(fd = syscall(SYS_open_tree, AT_FDCWD, getenv("MICRO_EXEC_1"),
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 	TRY(syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
 	begun = now_us() - begun;
 	close(fd);
@@ -639,7 +649,8 @@ static double clone_tree_close(void)
 	double begun;
 	int fd;
 
-	TRY(fd = syscall(SYS_open_tree, AT_FDCWD, getenv("MICRO_EXEC_1"), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+	TRY(fd = syscall(SYS_open_tree, AT_FDCWD, getenv("MICRO_EXEC_1"),
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 	begun = now_us();
 	close(fd);
 	return now_us() - begun;
@@ -667,7 +678,8 @@ static double touch_anonymous(void)
 static double touch_populated(void)
 {
 	double begun = now_us();
-	char *at = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	char *at = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	begun = now_us() - begun;
 	munmap(at, PAGES * 4096);
@@ -677,7 +689,8 @@ static double touch_populated(void)
 static double clone_2mb(void)
 {
 	if (touched == NULL) {
-		touched = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		touched = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
 		madvise(touched, PAGES * 4096, MADV_NOHUGEPAGE);
 	}
 	for (int i = 0; i < PAGES; i++)
@@ -685,7 +698,8 @@ static double clone_2mb(void)
 	return clone_wait(0, NULL);
 }
 
-/* CLONE_VM: the child runs in our memory, on a stack of its own; with CLONE_VFORK we wait until it has left */
+/* CLONE_VM: the child runs in our memory, on a stack of its own; with CLONE_VFORK we wait until it has left
+ */
 static char child_stack[65536] __attribute__((aligned(64)));
 
 static int child_exit(void *unused)
@@ -742,6 +756,38 @@ static double fork_exec(void)
 		child_exec(getenv("MICRO_EXEC_1"));
 	TRY(waitpid(pid, NULL, 0));
 	return now_us() - begun;
+}
+
+/* ---- seccomp: loading the program in MICRO_FILTER; each in a child, for a filter stays ---- */
+
+static struct sock_filter filter[8192];
+static struct sock_fprog program = { 0, filter };
+
+static double load_filter_inner(void)
+{
+	double begun;
+
+	TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	begun = now_us();
+	TRY(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+	return now_us() - begun;
+}
+
+static void read_filter(void)
+{
+	const char *path = getenv("MICRO_FILTER");
+	int fd;
+
+	if (path == NULL)
+		return;
+	TRY(fd = open(path, O_RDONLY | O_CLOEXEC));
+	program.len = read(fd, filter, sizeof(filter)) / sizeof(filter[0]);
+	close(fd);
+}
+
+static double load_filter(void)
+{
+	return program.len == 0 ? 0 : in_mntns(load_filter_inner);
 }
 
 /* ---- the state record ---- */
@@ -837,6 +883,7 @@ static const struct item {
 	{ "clone with CLONE_VM + mount pid net ipc uts", clone_vm_all_exit },
 	{ "exec: clone with CLONE_VM, then MICRO_EXEC_1", clone_vm_exec },
 	{ "exec: fork, then MICRO_EXEC_1", fork_exec },
+	{ "seccomp: load MICRO_FILTER", load_filter },
 	{ "write 4 kB and rename over (tmpfs)", write_file },
 };
 
@@ -869,6 +916,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
+	read_filter();
 	cgroup_dir = argv[1];
 	n_times = argc > 2 ? atoi(argv[2]) : n_times;
 	snprintf(group, sizeof(group), "%s/micro-%d", cgroup_dir, getpid());
