@@ -120,34 +120,30 @@ static int bind_node(int dir, const char *name, const struct spec_device *d, str
 		return refuse(e, ENODEV, "the host's is another device than %c %lld:%lld", d->type,
 			      (long long)d->major, (long long)d->minor);
 	int r = mount_change(mount, 0, 0, MS_PRIVATE, false, e);
-	return r < 0 ? r : mount_attach(mount, target, e);
+	return r < 0 ? r : mount_attach(mount, target, "", e);
 }
 
 /* Where a device goes: below /dev from its handle, else from the root. */
-static int open_place(const struct rootfs *r, const char *path, const char **ret_name, struct error *e)
+static int find_place(const struct rootfs *r, const char *path, struct place *ret, struct error *e)
 {
-	const char *below = str_starts(path, "/dev/") ? path + strlen("/dev/") : NULL;
-
-	if (below && !strchr(below, '/')) {
-		int fd = fcntl(r->dev, F_DUPFD_CLOEXEC, 0);
-		*ret_name = below;
-		return fd < 0 ? fail(e, errno, "duplicate a handle") : fd;
-	}
-	return path_parent(below ? r->dev : r->root, below ? below : path, true, ret_name, e);
+	if (place_find(r, path, ret))
+		return 0;
+	bool below_dev = str_starts(path, "/dev/");
+	int fd = path_parent(below_dev ? r->dev : r->root, below_dev ? path + strlen("/dev/") : path, true,
+			     &ret->name, e);
+	ret->dir = ret->opened = fd;
+	return fd < 0 ? fd : 0;
 }
 
 static int make_device(const struct rootfs *r, const struct spec_device *d, struct error *e)
 {
-	const char *name;
-	int ret = -EPERM;
+	auto_place struct place p = { .opened = -1 };
 
-	auto_close int dir = open_place(r, d->path, &name, e);
-	if (dir < 0)
-		return prefix(e, "device %s", d->path);
-	if (!r->user_ns || d->type == 'p')
-		ret = make_node(dir, name, d, e);
-	if (ret == -EPERM && d->type != 'p')
-		ret = bind_node(dir, name, d, e);
+	int ret = find_place(r, d->path, &p, e);
+	if (ret == 0)
+		ret = r->user_ns && d->type != 'p' ? -EPERM : make_node(p.dir, p.name, d, e);
+	if (ret == -EPERM && p.dir >= 0 && d->type != 'p')
+		ret = bind_node(p.dir, p.name, d, e);
 	return ret < 0 ? prefix(e, "device %s", d->path) : 0;
 }
 
@@ -180,19 +176,17 @@ static int make_links(const struct rootfs *r, struct error *e)
 	return 0;
 }
 
-/* The handle of the container's /dev: of what was mounted there, else of the root's own directory. */
+/* The handle of the container's /dev: of what was mounted there, else of the root's own directory. If
+ * something else is there it came by another name, through a link, and is not ours to make nodes in. */
 static int open_dev(struct rootfs *r, struct error *e)
 {
 	if (r->dev >= 0)
 		return 0;
-	int fd = path_beneath(r->root, "dev", O_PATH | O_DIRECTORY, true, e);
-	if (fd == -ENOENT) {
-		if (mkdirat(r->root, "dev", 0755) < 0)
-			return fail(e, errno, "make /dev");
-		fd = path_beneath(r->root, "dev", O_PATH | O_DIRECTORY, true, e);
-	}
-	if (fd == -ELOOP || fd == -ENOTDIR)
-		return refuse(e, -fd, "/dev must be a directory, not a symbolic link or a file");
+	if (mkdirat(r->root, "dev", 0755) < 0 && errno != EEXIST)
+		return fail(e, errno, "make /dev");
+	int fd = path_beneath(r->root, "dev", O_PATH | O_DIRECTORY, false, e);
+	if (fd == -ELOOP || fd == -ENOTDIR || fd == -EXDEV)
+		return refuse(e, -fd, "/dev must be a directory of the root or a mount of its own");
 	if (fd < 0)
 		return fd;
 	r->dev = fd;
@@ -228,6 +222,6 @@ int rootfs_console(struct rootfs *r, int tty, struct error *e)
 		return prefix(e, "terminal at /dev/console");
 	ret = mount_change(mount, 0, 0, MS_PRIVATE, false, e);
 	if (ret == 0)
-		ret = mount_attach(mount, target, e);
+		ret = mount_attach(mount, target, "", e);
 	return ret < 0 ? prefix(e, "terminal at /dev/console") : 0;
 }

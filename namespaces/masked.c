@@ -17,7 +17,8 @@
 #include "runtime/base/path.h"
 #include "runtime/base/sys.h"
 
-int masked_empty(struct rootfs *r, struct error *e)
+/* Put the empty directory there: first itself, then copies (only what is attached can be copied). */
+static int mask_directory(struct rootfs *r, const struct place *p, struct error *e)
 {
 	static char one_inode[] = "nr_inodes=1";
 	char *data[] = { one_inode, NULL };
@@ -27,48 +28,70 @@ int masked_empty(struct rootfs *r, struct error *e)
 		.n_data = 1,
 	};
 
-	if (r->empty >= 0)
-		return mount_clone(r->empty, "", false, e);
-	auto_close int mount = mount_new("tmpfs", "tmpfs", &o, e);
-	if (mount < 0)
-		return mount;
-	int copy = fcntl(mount, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0)
-		return fail(e, errno, "duplicate a handle");
-	r->empty = take_fd(&mount);
-	return copy;
+	auto_close int cover = r->empty >= 0 ? mount_clone(r->empty, "", false, e)
+					     : mount_new("tmpfs", "tmpfs", &o, e);
+	if (cover < 0)
+		return cover;
+	int ret = mount_attach(cover, p->dir, p->name, e);
+	if (ret == 0 && r->empty < 0)
+		r->empty = take_fd(&cover);
+	return ret;
 }
 
-/* An O_PATH handle of what is to be covered; -ENOENT if it is not there. */
-static int open_path(const struct rootfs *r, const char *path, struct error *e)
+static int mask_file(struct rootfs *r, const struct place *p, struct error *e)
 {
-	int fd = path_open(r->root, path, O_PATH, e);
-	return fd == -ENOTDIR ? -ENOENT : fd;
+	auto_close int cover = mount_clone(r->null, "", false, e);
+	return cover < 0 ? cover : mount_attach(cover, p->dir, p->name, e);
+}
+
+/* What is there, links followed inside the root; -ENOENT if nothing is. */
+static int find(const struct rootfs *r, const char *path, struct place *ret, mode_t *ret_mode,
+		struct error *e)
+{
+	struct stat st;
+
+	if (place_find(r, path, ret)) {
+		if (fstatat(ret->dir, ret->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+			return fail(e, errno, "stat");
+		*ret_mode = st.st_mode;
+		if (!S_ISLNK(st.st_mode))
+			return 0;
+	}
+	auto_close int fd = path_open(r->root, path, O_PATH, e);
+	if (fd < 0)
+		return fd == -ENOTDIR ? -ENOENT : fd;
+	if (fstat(fd, &st) < 0)
+		return fail(e, errno, "stat");
+	*ret_mode = st.st_mode;
+	*ret = (struct place){ .dir = fd, .name = "", .opened = fd };
+	take_fd(&fd);
+	return 0;
 }
 
 static int mask(struct rootfs *r, const char *path, struct error *e)
 {
-	struct stat st;
+	auto_place struct place p = { .opened = -1 };
+	mode_t mode;
 
-	auto_close int target = open_path(r, path, e);
-	if (target < 0)
-		return target == -ENOENT ? 0 : target;
-	if (fstat(target, &st) < 0)
-		return fail(e, errno, "stat");
-	auto_close int cover = S_ISDIR(st.st_mode) ? masked_empty(r, e) : mount_clone(r->null, "", false, e);
-	return cover < 0 ? cover : mount_attach(cover, target, e);
+	int ret = find(r, path, &p, &mode, e);
+	if (ret < 0)
+		return ret == -ENOENT ? 0 : ret;
+	return S_ISDIR(mode) ? mask_directory(r, &p, e) : mask_file(r, &p, e);
 }
 
 static int make_readonly(struct rootfs *r, const char *path, struct error *e)
 {
-	auto_close int target = open_path(r, path, e);
-	if (target < 0)
-		return target == -ENOENT ? 0 : target;
-	auto_close int cover = mount_clone(target, "", true, e);
+	auto_place struct place p = { .opened = -1 };
+	mode_t mode;
+
+	int ret = find(r, path, &p, &mode, e);
+	if (ret < 0)
+		return ret == -ENOENT ? 0 : ret;
+	auto_close int cover = mount_clone(p.dir, p.name, true, e);
 	if (cover < 0)
 		return cover;
-	int ret = mount_change(cover, MOUNT_ATTR_RDONLY, 0, 0, true, e);
-	return ret < 0 ? ret : mount_attach(cover, target, e);
+	ret = mount_change(cover, MOUNT_ATTR_RDONLY, 0, 0, true, e);
+	return ret < 0 ? ret : mount_attach(cover, p.dir, p.name, e);
 }
 
 static int each(struct rootfs *r, char *const *paths, const char *what,

@@ -25,8 +25,9 @@
 
 /* ---- detached mounts ---- */
 
-/* As fail(), with what the kernel said about it: "… : tmpfs: Bad value for 'gid': Invalid argument". */
-static int fail_fs(int fs, int errnum, const char *what, const char *type, struct error *e)
+/* As fail(), with what the kernel said about it: "tmpfs gid=x: tmpfs: Bad value for 'gid': Invalid
+ * argument". */
+static int fail_fs(int fs, int errnum, const char *type, const char *what, struct error *e)
 {
 	char text[200], last[200] = "";
 	ssize_t n;
@@ -38,7 +39,7 @@ static int fail_fs(int fs, int errnum, const char *what, const char *type, struc
 	}
 	last[strcspn(last, "\n")] = '\0';
 	str_make_printable(last);
-	return fail(e, errnum, "%s %s%s", what, type, last);
+	return fail(e, errnum, "%s%s%s%s", type, *what ? " " : "", what, last);
 }
 
 static int set_data(int fs, const char *type, char *option, struct error *e)
@@ -52,7 +53,7 @@ static int set_data(int fs, const char *type, char *option, struct error *e)
 	int errnum = errno;
 	if (equals)
 		*equals = '=';
-	return r < 0 ? fail_fs(fs, errnum, option, type, e) : 0;
+	return r < 0 ? fail_fs(fs, errnum, type, option, e) : 0;
 }
 
 /* One superblock serves all mounts of these: its own read-only flag is not ours to set. */
@@ -78,18 +79,18 @@ static int set_flags(int fs, const char *type, const struct mountopts *o, struct
 {
 	if ((o->set | o->set_all) & MOUNT_ATTR_RDONLY && !is_shared_instance(type) &&
 	    sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
-		return fail_fs(fs, errno, "option ro of", type, e);
+		return fail_fs(fs, errno, type, "ro", e);
 	for (size_t i = 0; i < COUNT_OF(super_flags); i++)
 		if (o->sb_set & super_flags[i].flag &&
 		    sys_fsconfig(fs, FSCONFIG_SET_FLAG, super_flags[i].name, NULL, 0) < 0)
-			return fail_fs(fs, errno, super_flags[i].name, type, e);
+			return fail_fs(fs, errno, type, super_flags[i].name, e);
 	return 0;
 }
 
 static int configure(int fs, const char *type, const char *source, const struct mountopts *o, struct error *e)
 {
 	if (source && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
-		return fail_fs(fs, errno, "source of", type, e);
+		return fail_fs(fs, errno, type, source, e);
 	int r = set_flags(fs, type, o, e);
 	for (size_t i = 0; r == 0 && i < o->n_data; i++)
 		r = set_data(fs, type, o->data[i], e);
@@ -105,11 +106,11 @@ int mount_new(const char *type, const char *source, const struct mountopts *o, s
 	if (r < 0)
 		return r;
 	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail_fs(fs, errno, "create", type, e);
+		return fail_fs(fs, errno, type, "", e);
 	uint64_t attr = (o->set & ~o->clear_all) | o->set_all;
 	int mount = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned int)attr);
 	if (mount < 0)
-		return fail_fs(fs, errno, "fsmount", type, e);
+		return fail_fs(fs, errno, type, "fsmount", e);
 	return mount;
 }
 
@@ -136,9 +137,11 @@ int mount_change(int mount, uint64_t set, uint64_t clear, uint64_t propagation, 
 	return 0;
 }
 
-int mount_attach(int mount, int target, struct error *e)
+int mount_attach(int mount, int dir, const char *name, struct error *e)
 {
-	if (sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
+
+	if (sys_move_mount(mount, "", dir, name, flags) < 0)
 		return fail(e, errno, "move_mount");
 	return 0;
 }
@@ -334,9 +337,37 @@ static int make_filesystem(const struct rootfs *r, const struct spec_mount *m, c
 
 bool mount_path_is(const char *path, const char *name)
 {
-	auto_free char *clean = path_clean(path);
+	size_t size = strlen(name);
 
+	if (*path == '/' && path_is_normal(path))
+		return strncmp(path + 1, name, size) == 0 &&
+		       (path[1 + size] == '\0' || str_eq(path + 1 + size, "/"));
+	auto_free char *clean = path_clean(path);
 	return clean && str_eq(clean + (*clean == '/'), name);
+}
+
+bool place_find(const struct rootfs *r, const char *path, struct place *ret)
+{
+	const struct {
+		const char *prefix;
+		int dir;
+	} held[] = {
+		{ "/dev/", r->dev_is_bind ? -1 : r->dev },
+		{ "/proc/", r->proc },
+		{ "/sys/", r->sys },
+		{ "/", r->root },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(held); i++) {
+		const char *name = path + strlen(held[i].prefix);
+		if (held[i].dir < 0 || !str_starts(path, held[i].prefix))
+			continue;
+		if (!*name || strchr(name, '/') || str_eq(name, ".") || str_eq(name, ".."))
+			continue;
+		*ret = (struct place){ .dir = held[i].dir, .name = name, .opened = -1 };
+		return true;
+	}
+	return false;
 }
 
 static bool needs_real_directory(const struct spec_mount *m)
@@ -356,25 +387,35 @@ static bool needs_real_directory(const struct spec_mount *m)
 static int open_real_directory(const struct rootfs *r, const char *path, struct error *e)
 {
 	const char *below = path + strspn(path, "/");
+	struct error absent;
 
-	int fd = path_beneath(r->root, below, O_PATH | O_DIRECTORY, true, e);
-	if (fd == -ENOENT) {
-		auto_close int made = path_mkdir(r->root, path, 0755, e);
-		if (made < 0)
-			return made;
-		fd = path_beneath(r->root, below, O_PATH | O_DIRECTORY, true, e);
-	}
+	int fd = path_beneath(r->root, below, O_PATH | O_DIRECTORY, true, &absent);
+	if (fd >= 0)
+		return fd;
 	if (fd == -ELOOP || fd == -ENOTDIR)
 		return refuse(e, -fd, "must be a directory, not a symbolic link or a file");
-	return fd;
+	auto_close int made = path_mkdir(r->root, path, 0755, e);
+	if (made < 0)
+		return made;
+	return path_beneath(r->root, below, O_PATH | O_DIRECTORY, true, e);
 }
 
-static int open_target(const struct rootfs *r, const struct spec_mount *m, bool is_dir, struct error *e)
+/* Where a link leads may be what we hold a handle of: then that is no longer what its name shows. */
+static int open_target(struct rootfs *r, const struct spec_mount *m, bool is_dir, struct error *e)
 {
+	struct error ignored;
+
 	if (mount_path_is(m->destination, ""))
 		return refuse(e, EINVAL, "the root itself is no place for a mount");
 	if (needs_real_directory(m))
 		return open_real_directory(r, m->destination, e);
+	int fd = path_beneath(r->root, m->destination + strspn(m->destination, "/"), O_PATH, true, &ignored);
+	if (fd >= 0)
+		return fd;
+	if (fd != -ENOENT) {
+		replace_fd(&r->proc, -1);
+		replace_fd(&r->sys, -1);
+	}
 	return path_target(r->root, m->destination, is_dir, e);
 }
 
@@ -395,7 +436,7 @@ static int remount(const struct rootfs *r, const struct spec_mount *m, const str
 		if (ret < 0)
 			return ret;
 		if (sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
-			return fail_fs(fs, errno, "reconfigure", m->type ? m->type : "", e);
+			return fail_fs(fs, errno, m->type ? m->type : "file system", "reconfigure", e);
 	}
 	int ret = mount_change(there, o->set, o->clear, o->propagation_recursive ? 0 : o->propagation, false,
 			       e);
@@ -423,6 +464,42 @@ static int make_detached(const struct rootfs *r, const struct spec_mount *m, con
 	return take_fd(&mount);
 }
 
+/* A directory right below one that we hold is the usual target and needs no resolving: one name, no link
+ * followed. Whatever is not as simple gets the careful way, and the errors are its. */
+static bool attach_directly(const struct rootfs *r, const struct spec_mount *m, int mount)
+{
+	struct error ignored;
+	struct place p;
+
+	if (!place_find(r, m->destination, &p))
+		return false;
+	if (p.dir == r->dev) /* a new tmpfs: there is nothing in it yet */
+		mkdirat(p.dir, p.name, 0755);
+	return mount_attach(mount, p.dir, p.name, &ignored) == 0;
+}
+
+static int attach(struct rootfs *r, const struct spec_mount *m, int mount, bool is_dir, struct error *e)
+{
+	if (is_dir && attach_directly(r, m, mount))
+		return 0;
+	auto_close int target = open_target(r, m, is_dir, e);
+	return target < 0 ? target : mount_attach(mount, target, "", e);
+}
+
+/* Keep the handles of what devices, masked and read-only paths will be looked for in; they go with whatever
+ * is mounted on top. */
+static void keep_handle(struct rootfs *r, const struct spec_mount *m, bool is_bind, int *mount)
+{
+	if (mount_path_is(m->destination, "dev")) {
+		r->dev_is_bind = is_bind;
+		replace_fd(&r->dev, take_fd(mount));
+	} else if (mount_path_is(m->destination, "proc")) {
+		replace_fd(&r->proc, is_bind ? -1 : take_fd(mount));
+	} else if (mount_path_is(m->destination, "sys")) {
+		replace_fd(&r->sys, is_bind ? -1 : take_fd(mount));
+	}
+}
+
 static int mount_with(struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
 		      struct error *e)
 {
@@ -436,14 +513,9 @@ static int mount_with(struct rootfs *r, const struct spec_mount *m, const struct
 		return mount;
 	if (is_bind && fstat(mount, &st) < 0)
 		return fail(e, errno, "stat %s", m->source);
-	auto_close int target = open_target(r, m, S_ISDIR(st.st_mode), e);
-	if (target < 0)
-		return target;
-	int ret = mount_attach(mount, target, e);
-	if (ret == 0 && mount_path_is(m->destination, "dev")) {
-		r->dev_is_bind = is_bind;
-		replace_fd(&r->dev, take_fd(&mount));
-	}
+	int ret = attach(r, m, mount, S_ISDIR(st.st_mode), e);
+	if (ret == 0)
+		keep_handle(r, m, is_bind, &mount);
 	return ret;
 }
 

@@ -12,6 +12,7 @@
 
 #include "namespaces/mountopts.h"
 #include "namespaces/rootfs.h"
+#include "runtime/base/cleanup.h"
 #include "runtime/base/error.h"
 
 /* A new instance of a file system; source may be NULL. The kernel's own words about a failure are part of
@@ -26,18 +27,33 @@ int mount_clone(int dir, const char *path, bool recursive, struct error *e);
 int mount_change(int mount, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive,
 		 struct error *e);
 
-/* Put a detached mount on a target, both handles. */
-int mount_attach(int mount, int target, struct error *e);
+/* A path as one name in a directory whose handle we hold: the root, or what we mounted at /dev, /proc or
+ * /sys. `opened` is -1 then; else it is the handle of the path itself, or of a directory above, to be closed.
+ */
+struct place {
+	int dir;
+	const char *name; /* "": dir itself */
+	int opened;
+};
 
-/* devices.c, masked.c, sysctl.c */
-int masked_mount(struct rootfs *r, struct error *e);
-int readonly_mount(struct rootfs *r, struct error *e);
-/* The shared empty directory, read-only: the first call's answer is the original, to be attached before the
- * next call. */
-int masked_empty(struct rootfs *r, struct error *e);
-int sysctl_write(const struct spec *s, struct error *e);
+/* Find the place of `path` among the handles held. False if it has none: resolve it, then. */
+bool place_find(const struct rootfs *r, const char *path, struct place *ret);
+
+static inline void place_done(const struct place *p)
+{
+	cleanup_close(&p->opened);
+}
+#define auto_place __attribute__((cleanup(place_done)))
+
+/* Put a detached mount there; a link at the end is not followed. */
+int mount_attach(int mount, int dir, const char *name, struct error *e);
 
 /* True if the path, cleaned, is `name` below the root ("/proc/", "proc", "//proc" are "proc"). */
 bool mount_path_is(const char *path, const char *name);
+
+/* masked.c, sysctl.c */
+int masked_mount(struct rootfs *r, struct error *e);
+int readonly_mount(struct rootfs *r, struct error *e);
+int sysctl_write(const struct spec *s, struct error *e);
 
 #endif

@@ -101,7 +101,7 @@ static int bind_root(struct rootfs *r, int dir, struct error *e)
 	if (root_propagation(r->spec, &recursive) != MS_SLAVE)
 		ret = mount_change(mount, 0, 0, MS_PRIVATE, true, e);
 	if (ret == 0)
-		ret = mount_attach(mount, dir, e);
+		ret = mount_attach(mount, dir, "", e);
 	if (ret == 0)
 		r->root = take_fd(&mount);
 	return ret;
@@ -252,6 +252,8 @@ void rootfs_done(struct rootfs *r)
 {
 	replace_fd(&r->root, -1);
 	replace_fd(&r->dev, -1);
+	replace_fd(&r->proc, -1);
+	replace_fd(&r->sys, -1);
 	replace_fd(&r->null, -1);
 	replace_fd(&r->empty, -1);
 }

@@ -37,14 +37,15 @@ struct rootfs {
 	/* Ours; start with ROOTFS_INIT. */
 	int root;	  /* O_PATH of the root, on our own bind mount of it */
 	int dev;	  /* its /dev: the mount's own root if one was mounted there */
+	int proc, sys;	  /* what was mounted at /proc and /sys, if it is no bind mount */
 	int null;	  /* the host's null device, verified 1:3 */
 	int empty;	  /* the empty read-only directory that masks directories, once one is masked */
 	bool dev_is_bind; /* somebody else's /dev: nothing is made in it */
 };
 
-#define ROOTFS_INIT                                            \
-	{                                                      \
-		.root = -1, .dev = -1, .null = -1, .empty = -1 \
+#define ROOTFS_INIT                                                                   \
+	{                                                                             \
+		.root = -1, .dev = -1, .proc = -1, .sys = -1, .null = -1, .empty = -1 \
 	}
 
 int rootfs_open(struct rootfs *r, struct error *e);
