@@ -163,7 +163,7 @@ static int load_filter_privileged(const struct confine *c, struct error *e)
 		if (r < 0)
 			return r;
 	}
-	return seccomp_load(c->filter, e);
+	return seccomp_apply(c->filter, e);
 }
 
 int confine_ids(const struct confine *c, struct error *e)
@@ -206,7 +206,7 @@ int confine_last(const struct confine *c, struct error *e)
 {
 	if (!c->filter || !c->process->no_new_privileges)
 		return 0;
-	return seccomp_load(c->filter, e);
+	return seccomp_apply(c->filter, e);
 }
 
 /* ---- by RUNTIME ---- */

@@ -28,7 +28,8 @@ DEFINE_AUTO(seccomp_filter, struct seccomp_filter)
 int seccomp_prepare(const struct spec_seccomp *s, int cache_dir, struct seccomp_filter **ret,
 		    struct error *e);
 
-/* seccomp(SECCOMP_SET_MODE_FILTER); the caller has no_new_privs or CAP_SYS_ADMIN. */
-int seccomp_load(const struct seccomp_filter *f, struct error *e);
+/* seccomp(SECCOMP_SET_MODE_FILTER). (The name seccomp_load is libseccomp's.) The caller has no_new_privs or
+ * CAP_SYS_ADMIN. */
+int seccomp_apply(const struct seccomp_filter *f, struct error *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* seccomp_load.c - put a finished filter on the calling process
+/* seccomp_apply.c - put a finished filter on the calling process
  *
  * In INIT and exec's process: one system call, no library. */
 #include "namespaces/seccomp.h"
@@ -19,7 +19,7 @@ void seccomp_filter_free(struct seccomp_filter *f)
 	free(f);
 }
 
-int seccomp_load(const struct seccomp_filter *f, struct error *e)
+int seccomp_apply(const struct seccomp_filter *f, struct error *e)
 {
 	const struct sock_fprog program = { .len = (unsigned short)(f->size / sizeof(struct sock_filter)),
 					    .filter = f->program };
