@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tree.c - groups as directories: find the root, make, open, remove
+ *
+ * In RUNTIME. In the usual case making is one mkdir and one open, removing one rmdir: everything else is done
+ * when the kernel says that it was not so simple. Parents that we had to make are marked with an extended
+ * attribute, and go with the last container below them. */
+#include "cgroups/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "cgroups/internal.h"
+#include "runtime/base/cleanup.h"
+#include "runtime/base/path.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
+
+#define MOUNT		  "/sys/fs/cgroup"
+#define MARK		  "user.coracle.made"
+#define MAX_DEPTH	  64
+#define MAX_RETRIES	  16
+#define REMOVE_TIMEOUT_MS 10000
+
+int cgroup_open_root(struct error *e)
+{
+	auto_close int fd = open(MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(e, errno, "open " MOUNT);
+	if (path_is_on(fd, CGROUP2_SUPER_MAGIC))
+		return take_fd(&fd);
+	auto_close int unified = openat(fd, "unified", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (unified >= 0 && path_is_on(unified, CGROUP2_SUPER_MAGIC))
+		return take_fd(&unified);
+	return refuse(e, ENOTSUP,
+		      "no cgroup v2 hierarchy is mounted at " MOUNT " or " MOUNT
+		      "/unified, and cgroup v1 is not supported");
+}
+
+/* The path without its first slash, for the *at calls; only what cgroup_path() makes is taken. */
+static const char *below_root(const char *path, struct error *e)
+{
+	size_t size = strlen(path);
+
+	if (path_is_normal(path) && size > 1 && size < PATH_MAX && path[size - 1] != '/')
+		return path + 1;
+	refuse(e, EINVAL, "\"%s\" is not the path of a cgroup", path);
+	return NULL;
+}
+
+int cgroup_open(int root, const char *path, struct error *e)
+{
+	const char *below = below_root(path, e);
+	if (!below)
+		return -EINVAL;
+	int fd = path_beneath(root, below, O_RDONLY | O_DIRECTORY, false, e);
+	return fd < 0 ? prefix(e, "cgroup %s", path) : fd;
+}
+
+int cgroup_open_below(int group, const char *path, struct error *e)
+{
+	const char *below = path + strspn(path, "/");
+	int fd = path_beneath(group, *below ? below : ".", O_RDONLY | O_DIRECTORY, false, e);
+	return fd < 0 ? prefix(e, "cgroup %s", path) : fd;
+}
+
+/* ---- make ---- */
+
+static void mark(int root, const char *below)
+{
+	struct error ignored;
+	auto_close int fd = path_beneath(root, below, O_RDONLY | O_DIRECTORY, false, &ignored);
+	if (fd >= 0)
+		fsetxattr(fd, MARK, "1", 1, 0); /* without it (Linux < 5.7) the group stays, no more */
+}
+
+/* -ENOENT: no such group. */
+static int is_marked(int root, const char *below)
+{
+	struct error ignored;
+	char value;
+	auto_close int fd = path_beneath(root, below, O_RDONLY | O_DIRECTORY, false, &ignored);
+	return fd < 0 ? fd : fgetxattr(fd, MARK, &value, 1) >= 0;
+}
+
+/* Remove the parents that we made, from the lowest up, as long as nobody uses them. */
+static void remove_parents(int root, const char *below)
+{
+	char parent[PATH_MAX];
+
+	memcpy(parent, below, strlen(below) + 1);
+	for (char *slash; (slash = strrchr(parent, '/'));) {
+		*slash = '\0';
+		int marked = is_marked(root, parent);
+		if (marked == -ENOENT)
+			continue;
+		if (marked <= 0 || unlinkat(root, parent, AT_REMOVEDIR) < 0)
+			return;
+	}
+}
+
+static int make_parents(int root, const char *below)
+{
+	char parent[PATH_MAX];
+
+	memcpy(parent, below, strlen(below) + 1);
+	for (char *slash = parent; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdirat(root, parent, 0755) == 0)
+			mark(root, parent);
+		else if (errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
+}
+
+/* Returns 1 if it was there, 0 if it was made. Another's delete may remove parents under our hands. */
+static int make_group(int root, const char *below)
+{
+	for (int i = 0;; i++) {
+		if (mkdirat(root, below, 0755) == 0)
+			return 0;
+		if (errno == EEXIST)
+			return 1;
+		if (errno != ENOENT || i == MAX_RETRIES)
+			return -errno;
+		int r = make_parents(root, below);
+		if (r < 0 && r != -ENOENT) {
+			remove_parents(root, below);
+			return r;
+		}
+	}
+}
+
+static int check_unused(int group, struct error *e)
+{
+	struct cgroup_events ev;
+	int r = events_read(group, &ev, e);
+
+	if (r < 0)
+		return r;
+	if (ev.populated)
+		return refuse(e, EBUSY, "there are processes in it already");
+	if (ev.frozen)
+		return refuse(e, EBUSY, "it is frozen");
+	return 0;
+}
+
+int cgroup_create(int root, const char *path, const struct spec_resources *r, bool *ret_existed,
+		  struct error *e)
+{
+	const char *below = below_root(path, e);
+	if (!below)
+		return -EINVAL;
+	int existed = make_group(root, below);
+	if (existed < 0)
+		return fail(e, -existed, "make cgroup %s", path);
+	auto_close int group = path_beneath(root, below, O_RDONLY | O_DIRECTORY, false, e);
+	int err = group < 0 ? group : 0;
+	if (err == 0 && existed)
+		err = check_unused(group, e);
+	if (err == 0 && r)
+		err = cgroup_enable(group, r, e);
+	if (err == 0) {
+		*ret_existed = existed;
+		return take_fd(&group);
+	}
+	if (!existed && unlinkat(root, below, AT_REMOVEDIR) == 0)
+		remove_parents(root, below);
+	return prefix(e, "cgroup %s", path);
+}
+
+/* ---- remove ---- */
+
+/* Remove what is below a group, as far as it is empty. */
+static void remove_below(int group, int depth)
+{
+	char **names = NULL;
+	struct error ignored;
+
+	if (depth == MAX_DEPTH || group_children(group, &names, &ignored) < 0)
+		return;
+	for (char **n = names; *n; n++) {
+		if (unlinkat(group, *n, AT_REMOVEDIR) == 0)
+			continue;
+		auto_close int child = group_open_file(group, *n, O_RDONLY | O_DIRECTORY, &ignored);
+		if (child >= 0) {
+			remove_below(child, depth + 1);
+			unlinkat(group, *n, AT_REMOVEDIR);
+		}
+	}
+	group_children_free(names);
+}
+
+/* It was busy: groups below it, or processes that are still leaving. */
+static int remove_slowly(int root, const char *below, struct error *e)
+{
+	int64_t end = now_ms() + REMOVE_TIMEOUT_MS;
+
+	for (int wait_ms = 1;; wait_ms *= 2) {
+		auto_close int group = path_beneath(root, below, O_RDONLY | O_DIRECTORY, false, e);
+		if (group < 0)
+			return group == -ENOENT ? 0 : group;
+		remove_below(group, 0);
+		if (unlinkat(root, below, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return 0;
+		int64_t left = end - now_ms();
+		if (errno != EBUSY || left <= 0)
+			return fail(e, errno, "remove");
+		int r = events_wait(group, EVENT(populated), false, (int)left, e);
+		if (r < 0)
+			return r == -ENOENT || r == -ENODEV ? 0 : r;
+		/* Nobody is in it, yet it is busy: an event for that does not exist. */
+		if (unlinkat(root, below, AT_REMOVEDIR) < 0 && errno == EBUSY)
+			poll(NULL, 0, wait_ms < left ? wait_ms : (int)left);
+	}
+}
+
+int cgroup_remove(int root, const char *path, struct error *e)
+{
+	const char *below = below_root(path, e);
+	if (!below)
+		return -EINVAL;
+	if (unlinkat(root, below, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+		int r = errno == EBUSY ? remove_slowly(root, below, e) : fail(e, errno, "remove");
+		if (r < 0)
+			return prefix(e, "cgroup %s", path);
+	}
+	remove_parents(root, below);
+	return 0;
+}
