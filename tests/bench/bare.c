@@ -48,7 +48,7 @@ static struct sock_fprog program = { 0, filter };
 
 static void confine_and_exec(char **argv)
 {
-	static char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", NULL };
+	static const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", NULL };
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct caps[2] = { { CAPS, CAPS, 0 }, { 0, 0, 0 } };
 
@@ -59,7 +59,7 @@ static void confine_and_exec(char **argv)
 	TRY(syscall(SYS_capset, &header, caps));
 	if (program.len > 0)
 		TRY(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
-	execve(argv[0], argv, env);
+	execve(argv[0], argv, (char *const *)env);
 	TRY(-1);
 }
 

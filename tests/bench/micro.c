@@ -515,9 +515,9 @@ static double bpf_cgroup(int attach_too, int query_too)
 		.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 3, .src_reg = 1, .off = 4
 	};
 	prog[n++] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 };
-	while (n < 38)
-		prog[n++] = (struct bpf_insn){
-			.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 3, .off = 38 - n, .imm = n
+	for (; n < 38; n++) /* each to the last but one */
+		prog[n] = (struct bpf_insn){
+			.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 3, .off = 37 - n, .imm = n
 		};
 	prog[n++] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 };
 	prog[n++] = (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT };
