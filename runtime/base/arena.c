@@ -7,13 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define BLOCK_SIZE 16384
 #define ALIGNMENT  16
+#define PAGE	   4096	      /* where pages are larger, the kernel rounds up */
+#define LARGEST	   (1U << 20) /* more is left to page faults: an estimate may be wrong */
 
 struct block {
 	struct block *next;
 	size_t used, size;
+	size_t mapped; /* bytes of its own mapping; 0: from malloc */
 	_Alignas(ALIGNMENT) unsigned char data[];
 };
 
@@ -37,13 +41,39 @@ struct arena *arena_new(void)
 	return a;
 }
 
+struct arena *arena_new_sized(size_t expected)
+{
+	struct arena *a = arena_new();
+	size_t size = expected < LARGEST ? expected : LARGEST;
+
+	if (!a)
+		return NULL;
+	size = (size + sizeof(struct block) + PAGE - 1) & ~(size_t)(PAGE - 1);
+	struct block *b = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+			       -1, 0);
+	if (b == MAP_FAILED)
+		return a;
+	b->size = size - sizeof(*b);
+	b->mapped = size;
+	a->first = b;
+	return a;
+}
+
+static void block_free(struct block *b)
+{
+	if (b->mapped)
+		munmap(b, b->mapped);
+	else
+		free(b);
+}
+
 void arena_free(struct arena *a)
 {
 	if (!a)
 		return;
 	while (a->first) {
 		struct block *next = a->first->next;
-		free(a->first);
+		block_free(a->first);
 		a->first = next;
 	}
 	free(a);

@@ -14,6 +14,10 @@ struct arena;
 
 /* NULL when memory is short. */
 struct arena *arena_new(void);
+
+/* The same, when about `expected` bytes will be taken: they come in one piece whose pages are made present by
+ * one system call. A page fault each costs many times more (on a virtual machine 13 µs against 1). */
+struct arena *arena_new_sized(size_t expected);
 void arena_free(struct arena *a);
 DEFINE_AUTO(arena, struct arena)
 
