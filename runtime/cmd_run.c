@@ -33,7 +33,7 @@ static const struct opt tree_rows[] = {
 	{ "cpus", 0, OPT_STRING, AT(cpus), "N", "limit of processors, such as 1.5" },
 	{ "pids", 0, OPT_I64, AT(pids), "N", "limit of processes and threads" },
 	{ "env", 'e', OPT_LIST, AT(env), "KEY=VALUE", "set a variable" },
-	{ "volume", 0, OPT_LIST, AT(volumes), "SOURCE:DESTINATION[:OPTIONS]",
+	{ "volume", 'v', OPT_LIST, AT(volumes), "SOURCE:DESTINATION[:OPTIONS]",
 	  "show a file or directory of the host inside" },
 	{ "mount", 0, OPT_LIST, AT(mounts), "KEY=VALUE,...", "mount something (type, src, dst; options)" },
 	{ "hostname", 0, OPT_STRING, AT(hostname), "NAME",
