@@ -75,7 +75,7 @@ int confine_find_program(const char *name, char *const *env, char **ret, struct 
 		/* An empty entry is the working directory. */
 		int r = str_format(candidate, sizeof(candidate), "%.*s%s%s", (int)len, dir, len ? "/" : "./",
 				   name);
-		if (r == 0)
+		if (r >= 0)
 			r = check_program(candidate);
 		if (r == 0)
 			return take_path(candidate, ret, e);
