@@ -9,8 +9,8 @@
 const struct opt no_options[] = { { .kind = OPT_END } };
 
 const struct command *const commands[] = {
-	&cmd_run, &cmd_create, &cmd_start,  &cmd_exec,	 &cmd_kill, &cmd_delete,   &cmd_state, &cmd_list,
-	&cmd_ps,  &cmd_pause,  &cmd_resume, &cmd_update, &cmd_spec, &cmd_features, NULL,
+	&cmd_run, &cmd_create, &cmd_start,  &cmd_exec,	 &cmd_kill,   &cmd_delete, &cmd_state,	  &cmd_list,
+	&cmd_ps,  &cmd_pause,  &cmd_resume, &cmd_update, &cmd_events, &cmd_spec,   &cmd_features, NULL,
 };
 
 const struct command *command_find(const char *name)

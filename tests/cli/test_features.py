@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""test_features.py - what engines ask for at their start, and decide by."""
+import json
+
+from conftest import NOBODY
+
+
+def features(coracle_words, **how):
+    result = coracle_words("features", **how)
+    assert result.rc == 0
+    assert result.err == ""             # CRI-O reads both together
+    return json.loads(result.out)
+
+
+def test_features_has_what_the_spec_requires(coracle_words):
+    said = features(coracle_words)
+    assert said["ociVersionMin"].startswith("1.") and said["ociVersionMax"].startswith("1.")
+    assert set(said["hooks"]) == {"prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+                                  "poststop"}
+    assert {"ro", "rbind", "rprivate", "nosuid", "rro"} <= set(said["mountOptions"])
+    assert set(said["linux"]["namespaces"]) == {"user", "pid", "network", "mount", "ipc", "uts", "cgroup", "time"}
+    assert "CAP_SYS_ADMIN" in said["linux"]["capabilities"] and len(said["linux"]["capabilities"]) >= 41
+    assert said["linux"]["cgroup"]["v2"] is True and said["linux"]["cgroup"]["v1"] is False
+
+
+def test_features_lists_are_without_repetitions(coracle_words):
+    said = features(coracle_words)
+    for words in (said["mountOptions"], said["hooks"], said["linux"]["capabilities"], said["linux"]["namespaces"],
+                  said["linux"]["seccomp"].get("actions", []), said["linux"]["seccomp"].get("archs", [])):
+        assert len(words) == len(set(words))
+
+
+def test_features_tells_the_same_to_everybody(coracle_words):
+    assert features(coracle_words, user=NOBODY) == features(coracle_words)
+
+
+def test_features_takes_global_flags(coracle_words, tmp_path):
+    result = coracle_words("--root", tmp_path, "--log", tmp_path / "l", "--log-format", "json", "features")
+    assert (result.rc, result.err) == (0, "")
+
+
+def test_every_mount_option_is_taken(coracle, coracle_words, bundle):
+    """The spec: the runtime MUST recognize the elements."""
+    for option in features(coracle_words)["mountOptions"]:
+        b = bundle("true")
+        source = b.path + "/source"
+        with open(source, "w", encoding="ascii"):
+            pass
+        b.file("/target")
+        options = [option] if "bind" in option else ["bind", option]
+        b.mount("/target", "bind", source, options)
+        result = coracle.run(b, check=False)
+        assert "not support" not in result.err and "unknown" not in result.err, option
+
+
+def test_wrong_words(coracle_words):
+    assert coracle_words("features", "x").rc == 64
