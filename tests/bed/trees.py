@@ -32,7 +32,7 @@ RECIPE = 1          # raise it when what is done to a tree changes, not only its
 RUNTIME_LIBS = "libseccomp2 libcap2 libyajl2 libmnl0 libasan8 libubsan1"
 
 # Written to for building in another Debian than the machine's own.
-BUILD = ("build-essential autoconf automake libtool pkgconf clang lld "
+BUILD = ("gcc libc6-dev make autoconf automake pkgconf clang libclang-rt-dev "
          "libseccomp-dev libcap-dev libyajl-dev libmnl-dev libcmocka-dev")
 
 TREES = {
