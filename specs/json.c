@@ -497,7 +497,8 @@ static void write_path(const struct json *v, char *buf, size_t size)
 	}
 }
 
-static int vfail(const struct json *v, const char *key, struct error *e, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static int vfail(const struct json *v, const char *key, struct error *e,
+						       const char *fmt, va_list ap)
 {
 	char path[240], what[220];
 

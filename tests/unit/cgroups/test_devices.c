@@ -83,7 +83,7 @@ static bool run(const struct bpf_insn *insns, size_t count, uint32_t type, uint3
 		case BPF_JMP:
 			if (BPF_OP(in->code) == BPF_EXIT)
 				return r[BPF_REG_0];
-			/* fall through */
+			__attribute__((fallthrough));
 		case BPF_JMP32:
 			if (compare(BPF_OP(in->code), r[in->dst_reg], operand))
 				i += (size_t)in->off;
