@@ -138,7 +138,7 @@ static void test_create_makes_and_remove_removes(void **state)
 {
 	(void)state;
 	need_cgroups();
-	auto_close int group = make("a/b/c");
+	close(make("a/b/c"));
 	assert_true(is_there("a/b/c"));
 	OK(cgroup_remove(root, path_of("a/b/c"), &e));
 	assert_false(is_there(""));		       /* nor any parent that was made for it */
@@ -150,7 +150,8 @@ static void test_remove_leaves_what_others_use_or_made(void **state)
 	(void)state;
 	need_cgroups();
 	assert_int_equal(mkdirat(root, top + 1, 0755), 0);
-	auto_close int one = make("p/one"), other = make("p/other");
+	close(make("p/one"));
+	close(make("p/other"));
 	OK(cgroup_remove(root, path_of("p/one"), &e));
 	assert_true(is_there("p/other"));
 	OK(cgroup_remove(root, path_of("p/other"), &e));
@@ -294,7 +295,9 @@ static void test_groups_below_stay_below(void **state)
 
 	(void)state;
 	need_cgroups();
-	auto_close int group = make("ctr"), evil = make("ctr-evil"), sub = make("ctr/sub");
+	auto_close int group = make("ctr");
+	close(make("ctr-evil"));
+	close(make("ctr/sub"));
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
 		assert_int_equal(cgroup_open_below(group, bad[i], &e), -EXDEV);
 	assert_int_equal(cgroup_open_below(group, "-evil", &e), -ENOENT);
