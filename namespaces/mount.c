@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "namespaces/mountold.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/log.h"
 #include "runtime/base/path.h"
@@ -99,7 +100,11 @@ static int configure(int fs, const char *type, const char *source, const struct 
 
 int mount_new(const char *type, const char *source, const struct mountopts *o, struct error *e)
 {
+	if (mountold_is_needed(o))
+		return mountold_new(type, source, o, e);
 	auto_close int fs = sys_fsopen(type, FSOPEN_CLOEXEC);
+	if (fs < 0 && errno == ENOSYS)
+		return mountold_new(type, source, o, e);
 	if (fs < 0)
 		return fail(e, errno, "file system type %s", type);
 	int r = configure(fs, type, source, o, e);
@@ -116,9 +121,13 @@ int mount_new(const char *type, const char *source, const struct mountopts *o, s
 
 int mount_clone(int dir, const char *path, bool recursive, struct error *e)
 {
+	if (mountold_is_all())
+		return mountold_clone(dir, path, recursive, e);
 	int mount = sys_open_tree(dir, path,
 				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (*path ? 0 : AT_EMPTY_PATH) |
 					  (recursive ? AT_RECURSIVE : 0));
+	if (mount < 0 && errno == ENOSYS)
+		return mountold_clone(dir, path, recursive, e);
 	if (mount < 0)
 		return fail(e, errno, "open_tree%s%s", *path ? " " : "", path);
 	return mount;
@@ -131,19 +140,23 @@ int mount_change(int mount, uint64_t set, uint64_t clear, uint64_t propagation, 
 
 	if (!set && !clear && !propagation)
 		return 0;
-	if (sys_mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
-			      sizeof(attr)) < 0)
-		return fail(e, errno, "mount_setattr");
-	return 0;
+	if (sys_mount_setattr(mount, mount == AT_FDCWD ? "/" : "",
+			      AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) == 0)
+		return 0;
+	if (errno == ENOSYS)
+		return mountold_change(mount, set, clear, propagation, recursive, e);
+	return fail(e, errno, "mount_setattr");
 }
 
 int mount_attach(int mount, int dir, const char *name, struct error *e)
 {
 	unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
 
-	if (sys_move_mount(mount, "", dir, name, flags) < 0)
-		return fail(e, errno, "move_mount");
-	return 0;
+	if (sys_move_mount(mount, "", dir, name, flags) == 0)
+		return 0;
+	if (errno == ENOSYS)
+		return mountold_attach(mount, dir, name, e);
+	return fail(e, errno, "move_mount");
 }
 
 /* ---- the kinds of mounts ---- */
@@ -421,6 +434,20 @@ static int open_target(struct rootfs *r, const struct spec_mount *m, bool is_dir
 
 /* ---- one mount ---- */
 
+/* Change the file system itself. */
+static int reconfigure(int there, const char *type, const struct mountopts *o, struct error *e)
+{
+	auto_close int fs = sys_fspick(there, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+	if (mountold_is_needed(o) || (fs < 0 && errno == ENOSYS))
+		return mountold_reconfigure(there, type, o, e);
+	if (fs < 0)
+		return fail(e, errno, "fspick");
+	int ret = configure(fs, type, NULL, o, e);
+	if (ret == 0 && sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		ret = fail_fs(fs, errno, type, "reconfigure", e);
+	return ret;
+}
+
 /* Change what an earlier entry has mounted there; `bind` leaves the file system itself as it is. */
 static int remount(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
 		   struct error *e)
@@ -428,18 +455,10 @@ static int remount(const struct rootfs *r, const struct spec_mount *m, const str
 	auto_close int there = path_open(r->root, m->destination, O_PATH, e);
 	if (there < 0)
 		return there;
-	if (!o->bind) {
-		auto_close int fs = sys_fspick(there, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
-		if (fs < 0)
-			return fail(e, errno, "fspick");
-		int ret = configure(fs, m->type ? m->type : "", NULL, o, e);
-		if (ret < 0)
-			return ret;
-		if (sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
-			return fail_fs(fs, errno, m->type ? m->type : "file system", "reconfigure", e);
-	}
-	int ret = mount_change(there, o->set, o->clear, o->propagation_recursive ? 0 : o->propagation, false,
-			       e);
+	int ret = o->bind ? 0 : reconfigure(there, m->type ? m->type : "file system", o, e);
+	if (ret == 0)
+		ret = mount_change(there, o->set, o->clear, o->propagation_recursive ? 0 : o->propagation,
+				   false, e);
 	if (ret == 0)
 		ret = mount_change(there, o->set_all, o->clear_all,
 				   o->propagation_recursive ? o->propagation : 0, true, e);

@@ -23,7 +23,7 @@ int mount_new(const char *type, const char *source, const struct mountopts *o, s
  * it if `recursive`. */
 int mount_clone(int dir, const char *path, bool recursive, struct error *e);
 
-/* Change attributes (MOUNT_ATTR_*) and propagation (MS_*, 0: as it is). */
+/* Change attributes (MOUNT_ATTR_*) and propagation (MS_*, 0: as it is). AT_FDCWD: of "/". */
 int mount_change(int mount, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive,
 		 struct error *e);
 

@@ -9,6 +9,7 @@
 #include "namespaces/rootfs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "namespaces/mount.h"
+#include "namespaces/mountinfo.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/str.h"
@@ -80,13 +82,10 @@ static int isolate_parent(int dir, struct error *e)
 
 static int set_propagation(const struct rootfs *r, int dir, struct error *e)
 {
-	struct mount_attr slave = { .propagation = MS_SLAVE };
-
 	if (is_shared(r))
 		return isolate_parent(dir, e);
-	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave, sizeof(slave)) < 0)
-		return fail(e, errno, "make the mounts of the new namespace slaves of the host's");
-	return 0;
+	int ret = mount_change(AT_FDCWD, 0, 0, MS_SLAVE, true, e);
+	return ret < 0 ? prefix(e, "make the mounts of the new namespace slaves of the host's") : 0;
 }
 
 /* The root as a mount of its own, put onto itself: pivot_root wants a mount point. */
@@ -164,40 +163,38 @@ static int pivot(struct rootfs *r, struct error *e)
 
 /* Without pivot_root (on a ramfs) the old root stays below the new one. Its procfs and sysfs are taken away
  * first: as long as a namespace has ones that nothing covers, whoever makes a user namespace in the container
- * may mount fresh ones, without our masks. */
-static int hide_kernel_mounts(const struct rootfs *r, struct error *e)
+ * may mount fresh ones, without our masks. The namespace's mounts are slaves: the host keeps its own. */
+static int hide_kernel_mount(const struct mountinfo *m, void *data, struct error *e)
 {
-	auto_free char *line = NULL;
-	size_t size = 0, root_size = strlen(r->path);
-	int ret = 0;
+	const char *root = data;
+	size_t size = strlen(root);
 
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	if (!f)
-		return fail(e, errno, "open /proc/self/mountinfo");
-	while (ret == 0 && getline(&line, &size, f) > 0) {
-		char *save = NULL, *at = NULL, *type = strstr(line, " - ");
-		if (!type || (!str_starts(type, " - proc ") && !str_starts(type, " - sysfs ")))
-			continue;
-		at = strtok_r(line, " ", &save);
-		for (int i = 0; at && i < 4; i++)
-			at = strtok_r(NULL, " ", &save);
-		if (!at || (strncmp(at, r->path, root_size) == 0 && (at[root_size] == '/' || !at[root_size])))
-			continue;
-		if (umount2(at, MNT_DETACH) < 0 && mount("none", at, "tmpfs", MS_RDONLY, "nr_inodes=1") < 0)
-			ret = fail(e, errno, "hide the host's %s", at);
-	}
-	fclose(f);
-	return ret;
+	if (!str_eq(m->type, "proc") && !str_eq(m->type, "sysfs"))
+		return 0;
+	if (strncmp(m->at, root, size) == 0 && m->at[size] == '/')
+		return 0;
+	/* What a user namespace may not unmount it may cover. */
+	if (umount2(m->at, MNT_DETACH) < 0 && mount("none", m->at, "tmpfs", MS_RDONLY, "nr_inodes=1") < 0)
+		return fail(e, errno, "hide the host's %s", m->at);
+	return 0;
 }
 
 static int move_root(struct rootfs *r, struct error *e)
 {
-	int ret = hide_kernel_mounts(r, e);
+	char fd[FD_PATH_SIZE], root[PATH_MAX];
+
+	ssize_t n = readlink(fd_path(r->root, fd), root, sizeof(root) - 1);
+	if (n < 0)
+		return fail(e, errno, "readlink %s", fd);
+	root[n] = '\0';
+	int ret = mountinfo_each(hide_kernel_mount, root, e);
 	if (ret < 0)
 		return ret;
-	if (sys_move_mount(r->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (fchdir(r->root) < 0)
+		return fail(e, errno, "enter the root directory");
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
 		return fail(e, errno, "move the root directory to /");
-	if (fchdir(r->root) < 0 || chroot(".") < 0)
+	if (chroot(".") < 0)
 		return fail(e, errno, "chroot into the root directory");
 	return 0;
 }
@@ -211,7 +208,9 @@ static int enter_root(struct rootfs *r, struct error *e)
 
 int rootfs_pivot(struct rootfs *r, struct error *e)
 {
-	int ret = masked_mount(r, e);
+	int ret = sysctl_write(r->spec, e);
+	if (ret == 0)
+		ret = masked_mount(r, e);
 	if (ret == 0)
 		ret = readonly_mount(r, e);
 	if (ret < 0)
@@ -232,9 +231,8 @@ int rootfs_seal(struct rootfs *r, struct error *e)
 	bool recursive;
 	uint64_t propagation = root_propagation(r->spec, &recursive);
 
-	int ret = sysctl_write(r->spec, e);
-	if (ret < 0)
-		return ret;
+	int ret = 0;
+
 	if (!r->new_ns)
 		return r->spec->root_readonly
 			       ? refuse(e, EINVAL, "root.readonly: the config lists no mount namespace")

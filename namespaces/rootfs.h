@@ -7,14 +7,18 @@
  * sources of bind mounts, the null device, the cgroups) is named by paths of the host and opened in here: a
  * handle that was opened before the mount namespace was made belongs to the host's, and nothing can be bound
  * from it. Order, told by the rows of runtime/create.c:
- *	rootfs_open	propagation of "/" made slave first, or our mounts leak to the host; the root
- *directory bound as a mount of its own rootfs_mounts	the config's mounts, in order, each made detached with
- *its flags and then moved rootfs_devices	default devices, config's devices, links rootfs_console the
- *terminal at /dev/console (hooks) rootfs_pivot	masked and read-only paths, while what they are made of can
- *still be reached; then pivot_root, and the host's tree is gone rootfs_seal	sysctl through a procfs of our
- *own, rootfsPropagation, the root made read-only rootfs_done	no handle is left Every mount is given its
- *flags (read-only, nosuid, …) while it is still detached: nothing is ever writable first and remounted later,
- *but for the root itself, in which mount points have to be made. */
+ *	rootfs_open	propagation of "/" made slave first, or our mounts leak to the host;
+ *			the root directory bound as a mount of its own
+ *	rootfs_mounts	the config's mounts, in order, each made detached with its flags, then moved
+ *	rootfs_devices	default devices, config's devices, links
+ *	rootfs_console	the terminal at /dev/console
+ *	(hooks)
+ *	rootfs_pivot	sysctl through a procfs of our own; masked and read-only paths, while what they
+ *			are made of can still be reached; then pivot_root: the host's tree is gone
+ *	rootfs_seal	rootfsPropagation, the root made read-only
+ *	rootfs_done	no handle is left
+ * Every mount is given its flags (read-only, nosuid, …) while it is still detached: nothing is ever writable
+ * first and remounted later, but for the root itself, in which mount points have to be made. */
 #ifndef CORACLE_ROOTFS_H
 #define CORACLE_ROOTFS_H
 
