@@ -140,7 +140,6 @@ class Bare(Runtime):
 
     def release(self, node, profile):
         os.kill(int(self.held[profile][0]), signal.SIGKILL)
-        node.ask("reap")
 
 
 class Nsenter(Runtime):
