@@ -30,7 +30,7 @@ static inline void cleanup_close(const int *fd)
 }
 
 #define auto_free  __attribute__((cleanup(cleanup_free)))
-#define auto_close __attribute__((cleanup(cleanup_close)))
+#define auto_close __attribute__((cleanup(cleanup_close), unused)) /* some only hold a place open */
 
 /* AUTO(noun) calls noun_freep(), which DEFINE_AUTO(noun, struct noun) makes out of noun_free(). */
 #define AUTO(noun) __attribute__((cleanup(noun##_freep)))
