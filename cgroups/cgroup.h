@@ -68,8 +68,11 @@ int cgroup_signal(int group, int sig, struct error *e);
 /* 1 if any process lives in it or below, 0 if not (cgroup.events: populated). */
 int cgroup_populated(int group, struct error *e);
 
-/* Remove the group with all below it; retries while processes leave (waits on events, bounded). Absent: 0. */
+/* Remove the group with all below it, and the parents that were made for it unless others use them; retries
+ * while processes leave (waits on events, bounded). Absent: 0. */
 int cgroup_remove(int root, const char *path, struct error *e);
+/* The same, and processes that still live in it are killed. */
+int cgroup_destroy(int root, const char *path, struct error *e);
 
 /* All pids of the group and below, ascending; those outside of our pid namespace are left out. *ret is a new
  * array. Returns the count. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,13 @@
 
 int cgroup_of_pid(pid_t pid, char **ret, struct error *e)
 {
-	char file[32] = "/proc/self/cgroup";
-	auto_free char *text = NULL;
+	char file[32] = "/proc/self/cgroup", text[3 * PATH_MAX];
 
 	if (pid > 0)
 		snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
-	int r = io_read_file(AT_FDCWD, file, 1 << 20, &text, NULL, e);
-	if (r < 0)
-		return r;
+	ssize_t n = io_read_small(AT_FDCWD, file, text, sizeof(text), e);
+	if (n < 0)
+		return (int)n;
 	for (char *line = text, *end; *line; line = end + (*end != '\0')) {
 		end = line + strcspn(line, "\n");
 		if (!str_starts(line, "0::/"))

@@ -197,8 +197,8 @@ static void remove_below(int group, int depth)
 	group_children_free(names);
 }
 
-/* It was busy: groups below it, or processes that are still leaving. */
-static int remove_slowly(int root, const char *below, struct error *e)
+/* It was busy: groups below it, processes that are still leaving, or some that have to be killed. */
+static int remove_slowly(int root, const char *below, bool kill, struct error *e)
 {
 	int64_t end = now_ms() + REMOVE_TIMEOUT_MS;
 
@@ -206,13 +206,16 @@ static int remove_slowly(int root, const char *below, struct error *e)
 		auto_close int group = path_beneath(root, below, O_RDONLY | O_DIRECTORY, false, e);
 		if (group < 0)
 			return group == -ENOENT ? 0 : group;
+		int r = kill ? cgroup_kill(group, e) : 0;
+		if (r < 0)
+			return r;
 		remove_below(group, 0);
 		if (unlinkat(root, below, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		int64_t left = end - now_ms();
 		if (errno != EBUSY || left <= 0)
 			return fail(e, errno, "remove");
-		int r = events_wait(group, EVENT(populated), false, (int)left, e);
+		r = events_wait(group, EVENT(populated), false, (int)left, e);
 		if (r < 0)
 			return r == -ENOENT || r == -ENODEV ? 0 : r;
 		/* Nobody is in it, yet it is busy: an event for that does not exist. */
@@ -221,16 +224,26 @@ static int remove_slowly(int root, const char *below, struct error *e)
 	}
 }
 
-int cgroup_remove(int root, const char *path, struct error *e)
+static int remove_group(int root, const char *path, bool kill, struct error *e)
 {
 	const char *below = below_root(path, e);
 	if (!below)
 		return -EINVAL;
 	if (unlinkat(root, below, AT_REMOVEDIR) < 0 && errno != ENOENT) {
-		int r = errno == EBUSY ? remove_slowly(root, below, e) : fail(e, errno, "remove");
+		int r = errno == EBUSY ? remove_slowly(root, below, kill, e) : fail(e, errno, "remove");
 		if (r < 0)
 			return prefix(e, "cgroup %s", path);
 	}
 	remove_parents(root, below);
 	return 0;
+}
+
+int cgroup_remove(int root, const char *path, struct error *e)
+{
+	return remove_group(root, path, false, e);
+}
+
+int cgroup_destroy(int root, const char *path, struct error *e)
+{
+	return remove_group(root, path, true, e);
 }

@@ -361,9 +361,7 @@ static void undo_cgroup(struct walk *w)
 
 	if (c->cgroup_existed)
 		return;
-	if (c->cgroup >= 0)
-		cgroup_kill(c->cgroup, &ignored);
-	cgroup_remove(c->cgroup_root, c->cgroup_path, &ignored);
+	cgroup_destroy(c->cgroup_root, c->cgroup_path, &ignored);
 }
 
 static int make_cgroup(struct walk *w, struct error *e)

@@ -76,18 +76,7 @@ static void run_poststop(const struct container *c, const struct spec *s)
 		log_warning("%s", error.msg);
 }
 
-/* Without a pid namespace of its own a container's other processes outlive its first. */
-static int empty_group(struct container *c, int cgroup_root, struct error *e)
-{
-	auto_close int group = cgroup_open(cgroup_root, c->state->cgroup, e);
-	if (group == -ENOENT)
-		return 0;
-	if (group < 0)
-		return group;
-	int r = cgroup_populated(group, e);
-	return r > 0 ? cgroup_kill(group, e) : r;
-}
-
+/* Without a pid namespace of its own a container's other processes outlive its first: they are killed. */
 static int remove_group(struct container *c, int cgroup_root, struct error *e)
 {
 	auto_close int opened = -1;
@@ -99,8 +88,7 @@ static int remove_group(struct container *c, int cgroup_root, struct error *e)
 		if (opened < 0)
 			return opened;
 	}
-	int r = empty_group(c, cgroup_root, e);
-	return r < 0 ? r : cgroup_remove(cgroup_root, c->state->cgroup, e);
+	return cgroup_destroy(cgroup_root, c->state->cgroup, e);
 }
 
 int life_remove(struct container *c, int cgroup_root, const struct spec *s, struct error *e)

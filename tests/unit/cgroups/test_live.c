@@ -459,6 +459,20 @@ static void test_remove_waits_for_those_who_leave(void **state)
 	}
 }
 
+static void test_destroy_kills(void **state)
+{
+	(void)state;
+	need_cgroups();
+	auto_close int group = make("g"), below = make("g/h");
+	pid_t one = sleeper(group), other = sleeper(below);
+	OK(cgroup_freeze(group, true, 5000, &e));
+	OK(cgroup_destroy(root, path_of("g"), &e));
+	assert_false(is_there(""));
+	assert_int_equal(WTERMSIG(wait_for(one)), SIGKILL);
+	assert_int_equal(WTERMSIG(wait_for(other)), SIGKILL);
+	OK(cgroup_destroy(root, path_of("g"), &e));
+}
+
 /* ---- devices ---- */
 
 static int try_open(const char *path, int flags)
@@ -588,6 +602,7 @@ int main(void)
 		TEST(test_freezing_says_when_it_is_done),
 		TEST(test_what_cannot_be_frozen_is_thawed),
 		TEST(test_remove_waits_for_those_who_leave),
+		TEST(test_destroy_kills),
 		TEST(test_devices_are_limited_and_updated),
 		TEST(test_the_root_is_found),
 	};
