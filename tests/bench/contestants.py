@@ -94,7 +94,7 @@ class Runtime:
                 os.makedirs(directory)
                 with open(directory + "/config.json", "w", encoding="ascii") as f:
                     json.dump(config(f"/work/{self.name}-{kind}", args, seccomp if profile == "seccomp" else None),
-                              f, indent=1)
+                              f)
 
     def run(self, profile):
         return [[self.path, "run", "--bundle", self.bundle(profile), "bench"]]
