@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -190,6 +191,27 @@ static int join_with_user(void *arg)
 	return 0;
 }
 
+/* An ordinary user has rights over the network namespace only once inside the user namespace. */
+static int join_as_ordinary_user(void *arg)
+{
+	struct neighbour n;
+
+	(void)arg;
+	child_expects(setgroups(0, NULL) == 0 && setresgid(4711, 4711, 4711) == 0 &&
+			      setresuid(4711, 4711, 4711) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0,
+		      "become an ordinary user");
+	child_expects(neighbour_start(&n, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWUTS) == 0, "neighbour");
+	struct spec_id_map map = { 0, 4711, 1 };
+	const struct spec s = {
+		.uid_mappings = &map, .gid_mappings = &map, .n_uid_mappings = 1, .n_gid_mappings = 1
+	};
+	struct error e = { 0 };
+	child_expects(userns_write_maps(n.pid, &s, &e) == 0, "%s", e.msg);
+	int r = join_with_user(&n);
+	neighbour_end(&n);
+	return r;
+}
+
 static int join_own_user(void *arg)
 {
 	int fds[NS_KIND_MAX];
@@ -220,6 +242,7 @@ static void test_joining_a_user_namespace(void **state)
 	neighbour_end(&n);
 	assert_int_equal(r, 0);
 	assert_int_equal(in_child(join_own_user, NULL), 0);
+	assert_int_equal(in_child(join_as_ordinary_user, NULL), 0);
 }
 
 static int join_by_pidfd(void *arg)
@@ -272,23 +295,13 @@ static void test_clone3_makes_a_time_namespace(void **state)
 	assert_int_equal(in_child(clone_with_time, NULL), 0);
 }
 
-static int write_offsets(void *arg)
+static int write_offsets(void)
 {
 	struct spec_time_offset offsets[] = { { "monotonic", 1000, 5 }, { "boottime", -10, 0 } };
 	const struct spec s = { .time_offsets = offsets, .n_time_offsets = 2 };
 	struct error e = { 0 };
 	char text[256];
 
-	/* As SETUP is: in a user namespace of its own, root there, and not dumpable. */
-	if (arg) {
-		child_expects(ns_unshare(CLONE_NEWUSER, &e) == 0, "%s", e.msg);
-		child_expects(io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny", &e) == 0 &&
-				      io_write_file(AT_FDCWD, "/proc/self/uid_map", "0 0 1\n", &e) == 0 &&
-				      io_write_file(AT_FDCWD, "/proc/self/gid_map", "0 0 1\n", &e) == 0,
-			      "%s", e.msg);
-		child_expects(userns_become_root(&e) == 0, "%s", e.msg);
-		child_expects(setresuid(0, 0, 0) == 0, "setresuid");
-	}
 	child_expects(ns_hide_self(&e) == 0, "%s", e.msg);
 	child_expects(ns_unshare(CLONE_NEWTIME, &e) == 0, "%s", e.msg);
 	child_expects(timens_write_offsets(&s, &e) == 0, "%s", e.msg);
@@ -301,12 +314,47 @@ static int write_offsets(void *arg)
 	return 0;
 }
 
+static int write_offsets_as_root(void *arg)
+{
+	(void)arg;
+	return write_offsets();
+}
+
+/* As SETUP is: in a user namespace whose root is somebody else on the host, become that root, not dumpable.
+ */
+static int write_offsets_in_user_namespace(void *arg)
+{
+	struct spec_id_map map = { 0, 100000, 1 };
+	const struct spec s = {
+		.uid_mappings = &map, .gid_mappings = &map, .n_uid_mappings = 1, .n_gid_mappings = 1
+	};
+	struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
+	struct error e = { 0 };
+	int mapped[2], status;
+	char byte;
+
+	(void)arg;
+	child_expects(pipe2(mapped, O_CLOEXEC) == 0, "pipe");
+	pid_t pid = sys_clone3(&args, sizeof(args));
+	child_expects(pid >= 0, "clone3");
+	if (pid == 0) {
+		close(mapped[1]);
+		if (read(mapped[0], &byte, 1) != 0 || userns_become_root(&e) < 0)
+			_exit(child_says("%s", e.msg));
+		_exit(write_offsets());
+	}
+	child_expects(userns_write_maps(pid, &s, &e) == 0, "%s", e.msg);
+	close(mapped[1]);
+	waitpid(pid, &status, 0);
+	return !WIFEXITED(status) || WEXITSTATUS(status);
+}
+
 static void test_time_offsets_are_written(void **state)
 {
 	(void)state;
 	need_root();
-	assert_int_equal(in_child(write_offsets, NULL), 0);
-	assert_int_equal(in_child(write_offsets, state), 0);
+	assert_int_equal(in_child(write_offsets_as_root, NULL), 0);
+	assert_int_equal(in_child(write_offsets_in_user_namespace, NULL), 0);
 }
 
 static void test_unshare_says_what_failed(void **state)
