@@ -246,10 +246,10 @@ static int attend(struct command *c)
 
 	while (!over || c->out >= 0 || c->err >= 0) {
 		struct pollfd p[] = {
-			{port,			POLLIN,	0},
-			{ c->out,		  POLLIN,  0},
-			{ c->err,		  POLLIN,  0},
-			{ c->pending ? c->in : -1, POLLOUT, 0},
+			{ port, POLLIN, 0 },
+			{ c->out, POLLIN, 0 },
+			{ c->err, POLLIN, 0 },
+			{ c->pending ? c->in : -1, POLLOUT, 0 },
 		};
 		/* the end is seen by polling: a SIGCHLD would race with poll, and 10 ms are short here */
 		int n = poll(p, 4, over ? LATE_MS : c->out < 0 && c->err < 0 ? 2 : 10);
