@@ -20,7 +20,15 @@
 struct target {
 	int group;
 	bool fresh;
+	bool late; /* write what a fresh group gets when its first process is there, and only that */
 };
+
+/* A limit below what it takes to set the container up must wait until that is done: the processes that are
+ * there already stay, however low it is. */
+static bool is_late(const struct knob_line *line)
+{
+	return str_eq(line->file, "pids.max");
+}
 
 /* A limit's file is not there: because its controller is not, or because this kernel has no such file. */
 static int explain_missing(int group, const struct knob_line *line, struct error *e)
@@ -55,7 +63,7 @@ static int write_line(void *context, const struct knob_line *line, struct error 
 	const struct target *t = context;
 	struct error opening;
 
-	if (t->fresh && line->rank == KNOB_DEFAULT)
+	if (t->fresh && (line->rank == KNOB_DEFAULT || is_late(line) != t->late))
 		return 0;
 	auto_close int fd = path_beneath(t->group, line->file, O_WRONLY, false, &opening);
 	if (fd == -ENOENT && line->rank != KNOB_MUST)
@@ -134,11 +142,19 @@ static int check_memory_usage(int group, const struct spec_resources *r, struct 
 
 int cgroup_apply(int group, const struct spec_resources *r, bool fresh, struct error *e)
 {
-	struct target t = { group, fresh };
+	struct target t = { .group = group, .fresh = fresh };
 	struct knobs_now now;
 
 	int err = read_now(&t, r, &now, e);
 	if (err == 0 && !fresh && r->memory_check_before_update)
 		err = check_memory_usage(group, r, e);
 	return err < 0 ? err : knobs_format(r, &now, write_line, &t, e);
+}
+
+int cgroup_apply_late(int group, const struct spec_resources *r, struct error *e)
+{
+	struct target t = { .group = group, .fresh = true, .late = true };
+	const struct knobs_now now = { .memory_limit = -1, .cpu_quota = "max" };
+
+	return knobs_format(r, &now, write_line, &t, e);
 }

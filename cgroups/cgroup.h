@@ -43,6 +43,10 @@ int cgroup_enable(int group, const struct spec_resources *r, struct error *e);
  * written) and update (only what is set is changed). Device rules: cgroup_devices_apply. */
 int cgroup_apply(int group, const struct spec_resources *r, bool fresh, struct error *e);
 
+/* What a fresh group gets only when the container's first process is in it: pids.limit, which may be 0 or 1,
+ * less than it takes to get there. */
+int cgroup_apply_late(int group, const struct spec_resources *r, struct error *e);
+
 /* The device allow-list as a BPF program: for each kind of access the last rule that matches decides, and
  * none means no. The default rules (what every container may use) stand after the last of the config's that
  * covers every device ("deny all" of the engines), so that what follows can still narrow them. `r` NULL: the

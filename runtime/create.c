@@ -498,11 +498,14 @@ static int write_maps(struct walk *w, struct error *e)
 	return userns_write_maps(c->setup_pid > 0 ? c->setup_pid : c->init_pid, c->spec, e);
 }
 
-static int limit_devices(struct walk *w, struct error *e)
+static int limit_group(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
 
-	return cgroup_devices_apply(c->cgroup, c->spec->resources, !c->cgroup_existed, e);
+	int r = cgroup_devices_apply(c->cgroup, c->spec->resources, !c->cgroup_existed, e);
+	if (r == 0 && c->spec->resources && !c->cgroup_existed)
+		r = cgroup_apply_late(c->cgroup, c->spec->resources, e);
+	return r;
 }
 
 static int set_oom_score(struct walk *w, struct error *e)
@@ -584,7 +587,7 @@ static const struct step create_steps[] = {
 	{ "clone init", WHO_RUNTIME, clone_init, undo_init, is_direct },
 	{ "write id maps of init", WHO_RUNTIME, write_maps, NULL, init_is_user },
 	{ "enter namespaces", WHO_INIT, create_init_enter },
-	{ "limit devices", WHO_RUNTIME, limit_devices, .overlap = true },
+	{ "limit devices", WHO_RUNTIME, limit_group, .overlap = true },
 	{ "set oom score", WHO_RUNTIME, set_oom_score, NULL, has_oom_score, .overlap = true },
 	{ "set rlimits", WHO_RUNTIME, set_rlimits, NULL, sets_rlimits, .overlap = true },
 	{ "open root", WHO_INIT, create_init_rootfs },

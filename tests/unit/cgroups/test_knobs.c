@@ -345,8 +345,12 @@ static void test_apply_writes_files(void **state)
 	put("cpu.max", "");
 	RESOURCES(set->pids_limit = 7, set->memory_limit = 1 << 20, set->cpu_quota = -1);
 	assert_int_equal(cgroup_apply(group, &r, true, &e), 0);
-	assert_file("pids.max", "7");
+	assert_file("pids.max", ""); /* not before the first process */
 	assert_file("memory.max", "1048576");
+	put("memory.max", "");
+	assert_int_equal(cgroup_apply_late(group, &r, &e), 0);
+	assert_file("pids.max", "7");
+	assert_file("memory.max", "");
 	assert_file("cpu.max", ""); /* new: nothing to say */
 	assert_int_equal(cgroup_apply(group, &r, false, &e), 0);
 	assert_file("cpu.max", "max");
@@ -357,7 +361,7 @@ static void test_apply_names_a_missing_controller(void **state)
 	(void)state;
 	put("cgroup.controllers", "cpu memory\n");
 	RESOURCES(set->pids_limit = 7);
-	assert_int_equal(cgroup_apply(group, &r, true, &e), -ENOTSUP);
+	assert_int_equal(cgroup_apply_late(group, &r, &e), -ENOTSUP);
 	assert_string_equal(
 		e.msg, "linux.resources.pids.limit: cannot be set, the pids controller is not available in "
 		       "the cgroup (no pids.max)");
@@ -402,7 +406,7 @@ static void test_apply_follows_no_link(void **state)
 	put("target", "untouched");
 	assert_int_equal(symlinkat("target", group, "pids.max"), 0);
 	RESOURCES(set->pids_limit = 7);
-	assert_int_equal(cgroup_apply(group, &r, true, &e), -ELOOP);
+	assert_int_equal(cgroup_apply_late(group, &r, &e), -ELOOP);
 	assert_file("target", "untouched");
 }
 
