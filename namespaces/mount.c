@@ -192,15 +192,48 @@ static int dress_bind(const struct rootfs *r, int mount, const struct mountopts 
 	return ret;
 }
 
-/* The source, as the host sees it: absolute, or relative to the bundle. */
-static int open_source(const struct rootfs *r, const char *source, bool recursive, struct error *e)
+static int open_bundle(const struct rootfs *r, struct error *e)
 {
-	if (*source == '/')
-		return mount_clone(AT_FDCWD, source, recursive, e);
-	auto_close int bundle = open(r->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(r->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail(e, errno, "open bundle %s", r->bundle) : fd;
+}
+
+static bool is_bind(const struct spec_mount *m, const struct mountopts *o)
+{
+	return o->bind || (m->type && str_eq(m->type, "bind"));
+}
+
+/* The source, as the host sees it: absolute, or relative to the bundle. */
+int mount_source(const struct rootfs *r, const struct spec_mount *m, struct error *e)
+{
+	struct mountopts o;
+
+	int ret = mountopts_parse(m->options, &o, e);
+	if (ret < 0)
+		return ret;
+	bool wanted = m->source && is_bind(m, &o) && !o.remount;
+	mountopts_done(&o);
+	if (!wanted)
+		return -ENOENT;
+	auto_close int bundle = *m->source == '/' ? -1 : open_bundle(r, e);
+	if (*m->source != '/' && bundle < 0)
+		return bundle;
+	int fd = openat(bundle, m->source, O_PATH | O_CLOEXEC);
+	return fd < 0 ? fail(e, errno, "open %s", m->source) : fd;
+}
+
+static int clone_source(const struct rootfs *r, const struct spec_mount *m, bool recursive, struct error *e)
+{
+	size_t i = (size_t)(m - r->spec->mounts);
+
+	if (r->sources && r->sources[i] >= 0)
+		return mount_clone(r->sources[i], "", recursive, e);
+	if (*m->source == '/')
+		return mount_clone(AT_FDCWD, m->source, recursive, e);
+	auto_close int bundle = open_bundle(r, e);
 	if (bundle < 0)
-		return fail(e, errno, "open bundle %s", r->bundle);
-	return mount_clone(bundle, *source ? source : ".", recursive, e);
+		return bundle;
+	return mount_clone(bundle, *m->source ? m->source : ".", recursive, e);
 }
 
 static int make_bind(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
@@ -211,7 +244,7 @@ static int make_bind(const struct rootfs *r, const struct spec_mount *m, const s
 	for (size_t i = 0; i < o->n_data; i++)
 		log_warning("mount at %s: option %s means nothing to a bind mount", m->destination,
 			    o->data[i]);
-	auto_close int mount = open_source(r, m->source, o->recursive, e);
+	auto_close int mount = clone_source(r, m, o->recursive, e);
 	if (mount < 0)
 		return mount;
 	int ret = dress_bind(r, mount, o, e);
@@ -466,9 +499,9 @@ static int remount(const struct rootfs *r, const struct spec_mount *m, const str
 }
 
 static int make_detached(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
-			 bool is_bind, struct error *e)
+			 bool bind, struct error *e)
 {
-	if (is_bind)
+	if (bind)
 		return make_bind(r, m, o, e);
 	if (!m->type)
 		return refuse(e, EINVAL, "a mount that is not a bind mount needs a type");
@@ -507,34 +540,34 @@ static int attach(struct rootfs *r, const struct spec_mount *m, int mount, bool 
 
 /* Keep the handles of what devices, masked and read-only paths will be looked for in; they go with whatever
  * is mounted on top. */
-static void keep_handle(struct rootfs *r, const struct spec_mount *m, bool is_bind, int *mount)
+static void keep_handle(struct rootfs *r, const struct spec_mount *m, bool bind, int *mount)
 {
 	if (mount_path_is(m->destination, "dev")) {
-		r->dev_is_bind = is_bind;
+		r->dev_is_bind = bind;
 		replace_fd(&r->dev, take_fd(mount));
 	} else if (mount_path_is(m->destination, "proc")) {
-		replace_fd(&r->proc, is_bind ? -1 : take_fd(mount));
+		replace_fd(&r->proc, bind ? -1 : take_fd(mount));
 	} else if (mount_path_is(m->destination, "sys")) {
-		replace_fd(&r->sys, is_bind ? -1 : take_fd(mount));
+		replace_fd(&r->sys, bind ? -1 : take_fd(mount));
 	}
 }
 
 static int mount_with(struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
 		      struct error *e)
 {
-	bool is_bind = o->bind || (m->type && str_eq(m->type, "bind"));
+	bool bind = is_bind(m, o);
 	struct stat st = { .st_mode = S_IFDIR };
 
 	if (o->remount)
 		return remount(r, m, o, e);
-	auto_close int mount = make_detached(r, m, o, is_bind, e);
+	auto_close int mount = make_detached(r, m, o, bind, e);
 	if (mount < 0)
 		return mount;
-	if (is_bind && fstat(mount, &st) < 0)
+	if (bind && fstat(mount, &st) < 0)
 		return fail(e, errno, "stat %s", m->source);
 	int ret = attach(r, m, mount, S_ISDIR(st.st_mode), e);
 	if (ret == 0)
-		keep_handle(r, m, is_bind, &mount);
+		keep_handle(r, m, bind, &mount);
 	return ret;
 }
 

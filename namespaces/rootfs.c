@@ -116,9 +116,28 @@ static int open_null(struct rootfs *r, struct error *e)
 	return 0;
 }
 
+static int open_dir(struct rootfs *r)
+{
+	return r->dir >= 0 ? take_fd(&r->dir) : open(r->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* In a user namespace: with the uid we came with, an owner of 0700 directories is still one. */
+int rootfs_reach(struct rootfs *r, struct error *e)
+{
+	struct error later;
+
+	r->dir = open_dir(r);
+	r->sources = calloc(r->spec->n_mounts + 1, sizeof(*r->sources));
+	if (!r->sources)
+		return fail(e, ENOMEM, "handles of %zu mounts", r->spec->n_mounts);
+	for (size_t i = 0; i < r->spec->n_mounts; i++)
+		r->sources[i] = mount_source(r, &r->spec->mounts[i], &later);
+	return 0;
+}
+
 int rootfs_open(struct rootfs *r, struct error *e)
 {
-	auto_close int dir = open(r->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int dir = open_dir(r);
 	if (dir < 0)
 		return fail(e, errno, "open root directory %s", r->path);
 	int ret = open_null(r, e);
@@ -252,6 +271,11 @@ void rootfs_done(struct rootfs *r)
 	replace_fd(&r->dev, -1);
 	replace_fd(&r->proc, -1);
 	replace_fd(&r->sys, -1);
+	replace_fd(&r->dir, -1);
+	for (size_t i = 0; r->sources && i < r->spec->n_mounts; i++)
+		replace_fd(&r->sources[i], -1);
+	free(r->sources);
+	r->sources = NULL;
 	replace_fd(&r->null, -1);
 	replace_fd(&r->empty, -1);
 }
