@@ -268,6 +268,10 @@ static void test_passwd_must_be_a_regular_file_in_the_root(void **state)
 	assert_int_equal(mkfifo(at("etc/passwd"), 0644), 0);
 	home_find(root, 0, home, sizeof(home)); /* must not hang */
 	assert_string_equal(home, "/");
+	auto_close int writer = open(at("etc/passwd"), O_RDWR | O_CLOEXEC);
+	assert_true(write(writer, "root:x:0:0::/fifo:\n", 19) == 19);
+	home_find(root, 0, home, sizeof(home));
+	assert_string_equal(home, "/");
 	unlink(at("etc/passwd"));
 	/* A link that leads out: the decoy is not read. */
 	make_file("decoy", "root:x:0:0::/decoy:\n", 0644);
@@ -371,7 +375,21 @@ struct expected {
 	const char *message; /* part of, if r < 0 */
 	const char *cwd;
 	mode_t mask;
+	bool weak_root; /* no CAP_DAC_OVERRIDE to begin with, as where a file server squashes root */
 };
+
+static int weaken(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	child_expects(syscall(SYS_capget, &header, data) == 0, "capget");
+	data[0].effective &= ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH);
+	data[0].permitted = data[0].effective;
+	child_expects(syscall(SYS_capset, &header, data) == 0, "capset");
+	child_expects(chdir("/private") < 0 && errno == EACCES, "root is not weak");
+	return 0;
+}
 
 static int confine_and_look(void *arg)
 {
@@ -384,6 +402,8 @@ static int confine_and_look(void *arg)
 	if (r)
 		return r;
 	child_expects(setgroups(COUNT_OF(before), before) == 0, "setgroups");
+	if (x->weak_root && (r = weaken()))
+		return r;
 	r = confine_ids(&x->confine, &e);
 	child_expects(r == x->r, "returned %d: %s", r, e.msg);
 	if (r < 0) {
@@ -459,6 +479,10 @@ static void test_user_groups_umask_and_capabilities(void **state)
 	p.cwd = "/private";
 	p.no_new_privileges = true;
 	p.capabilities = &chown_caps;
+	assert_int_equal(in_child(confine_and_look, &x), 0);
+	rmdir(at("proc"));
+	rmdir(at("private"));
+	x.weak_root = true; /* the directory is entered as the user */
 	assert_int_equal(in_child(confine_and_look, &x), 0);
 }
 
