@@ -56,6 +56,9 @@ static void print_version(void)
 #ifdef HAVE_SECCOMP
 	fputs("+SECCOMP ", stdout);
 #endif
+#ifdef FAULT_INJECTION
+	fputs("+FAULTS ", stdout);
+#endif
 	puts("+CAP +YAJL");
 }
 

@@ -88,7 +88,17 @@ def _capability(bit, name):
     return bool(bounding >> bit & 1) or f"{name} is not in the bounding set"
 
 
+def _faults():
+    """A build with --enable-fault-injection."""
+    binary = os.environ.get("CORACLE")
+    if not binary:
+        return "no binary"
+    done = subprocess.run([binary, "--version"], stdout=subprocess.PIPE, check=False)
+    return b"+FAULTS" in done.stdout or "the binary is built without --enable-fault-injection"
+
+
 NEEDS = {
+    "faults": _faults,                      # CORACLE_FAIL_AT and its kin work
     "root": _root,                          # run by root
     "node": _node,                          # private namespaces: may look at all processes, mounts, cgroups
     "tree": _tree,                          # the fixtures `node` and `nodes`
