@@ -448,6 +448,7 @@ static int clone_setup(struct walk *w, struct error *e)
 		return 0;
 	}
 	c->setup_pid = pid;
+	w->child = sys_pidfd_open(pid, 0); /* INIT has the socket, too: its end would not tell */
 	steps_close_peer(w);
 	return 0;
 }
@@ -479,6 +480,7 @@ static int adopt_init(struct walk *w, struct error *e)
 	int status;
 
 	c->init_pid = w->passed_pid;
+	replace_fd(&w->child, -1);
 	if (c->init_pid <= 0)
 		return refuse(e, EPROTO, "the setup process told no pid");
 	int r = proc_wait(c->setup_pid, &status, e);
@@ -691,6 +693,16 @@ static int prepare_caller(const struct create_options *o, struct error *e)
 	return r;
 }
 
+/* A child comes back from the walk only if it failed. When the container was recorded before, nobody listens
+ * any more but `start`, over its FIFO; else RUNTIME has been told, and what is written there is lost with it.
+ */
+static void end_child(const struct create *c, const struct error *e)
+{
+	if (c->started_fifo >= 0 && write(c->started_fifo, e, sizeof(*e)) < 0)
+		_exit(2);
+	_exit(1);
+}
+
 int life_create(const struct create_options *o, int *ret_exit, struct error *e)
 {
 	struct create c;
@@ -704,11 +716,12 @@ int life_create(const struct create_options *o, int *ret_exit, struct error *e)
 	steps_init(&w, create_steps, COUNT_OF(create_steps), &c);
 	r = steps_walk(&w, e);
 	if (w.me != WHO_RUNTIME)
-		_exit(r < 0 ? 1 : 0);
+		end_child(&c, e);
 	if (r == 0 && o->run)
 		r = run_to_the_end(&c, &w, ret_exit, e);
 	cleanup_close(&w.sock);
 	cleanup_close(&w.peer_sock);
+	cleanup_close(&w.child);
 	story_done(&c);
 	return r;
 }

@@ -153,14 +153,6 @@ int create_init_confine(struct walk *w, struct error *e)
 	return r;
 }
 
-/* After the container is recorded, RUNTIME is gone: what fails is told to `start` over its FIFO. */
-static int answer_start(struct create *c, const struct error *e)
-{
-	if (c->started_fifo >= 0 && write(c->started_fifo, e, sizeof(*e)) < 0)
-		return -errno;
-	return -e->code;
-}
-
 int create_init_wait(struct walk *w, struct error *e)
 {
 	char go;
@@ -172,6 +164,8 @@ int create_init_wait(struct walk *w, struct error *e)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return fail(e, errno, "read the start FIFO");
+	/* RUNTIME is gone; what fails now is told to `start`. */
+	replace_fd(&w->sock, -1);
 	return 0;
 }
 
@@ -180,8 +174,7 @@ int create_init_start_hooks(struct walk *w, struct error *e)
 	struct create *c = story(w);
 
 	c->container->state->pid = getpid();
-	int r = hooks_run(c->spec, HOOK_START_CONTAINER, c->container->state, STATUS_CREATED, e);
-	return r < 0 ? answer_start(c, e) : 0;
+	return hooks_run(c->spec, HOOK_START_CONTAINER, c->container->state, STATUS_CREATED, e);
 }
 
 int create_init_execute(struct walk *w, struct error *e)
@@ -189,14 +182,11 @@ int create_init_execute(struct walk *w, struct error *e)
 	struct create *c = story(w);
 	const struct spec_process *p = c->spec->process;
 
-	if (!p) {
-		refuse(e, EINVAL, "config.json: process: missing");
-		return answer_start(c, e);
-	}
+	if (!p)
+		return refuse(e, EINVAL, "config.json: process: missing");
 	int r = confine_last(&c->confine, e);
-	if (r == 0) {
-		execve(c->program, p->args, c->env);
-		r = fail(e, errno, "exec: \"%s\"", p->args[0]);
-	}
-	return answer_start(c, e);
+	if (r < 0)
+		return r;
+	execve(c->program, p->args, c->env);
+	return fail(e, errno, "exec: \"%s\"", p->args[0]);
 }

@@ -275,6 +275,9 @@ static int clone_child(struct walk *w, enum who who, pid_t *ret, struct error *e
 		return 0;
 	}
 	*ret = pid;
+	if (who == WHO_SETUP)
+		w->child = sys_pidfd_open(pid,
+					  0); /* its sibling has the socket, too: the end would not tell */
 	steps_close_peer(w);
 	return 0;
 }
@@ -288,13 +291,18 @@ static int clone_process(struct walk *w, struct error *e)
 {
 	struct exec *x = story(w);
 
-	/* Only our children enter it; we stay where we are. */
-	if (x->namespaces & CLONE_NEWPID) {
-		int r = ns_join_process(x->pidfd, CLONE_NEWPID, e);
-		if (r < 0)
-			return r;
-	}
-	return clone_child(w, WHO_INIT, &x->pid, e);
+	if (!(x->namespaces & CLONE_NEWPID))
+		return clone_child(w, WHO_INIT, &x->pid, e);
+	/* Only this child is born into the container's pid namespace; what we make later is not. */
+	auto_close int home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (home < 0)
+		return fail(e, errno, "open our own pid namespace");
+	int r = ns_join_process(x->pidfd, CLONE_NEWPID, e);
+	if (r == 0)
+		r = clone_child(w, WHO_INIT, &x->pid, e);
+	if (w->me == WHO_RUNTIME && setns(home, CLONE_NEWPID) < 0 && r == 0)
+		r = fail(e, errno, "return to our own pid namespace");
+	return r;
 }
 
 static void kill_and_reap(pid_t *pid)
@@ -325,6 +333,7 @@ static int adopt(struct walk *w, struct error *e)
 	int status;
 
 	x->pid = w->passed_pid;
+	replace_fd(&w->child, -1);
 	if (x->pid <= 0)
 		return refuse(e, EPROTO, "the setup process told no pid");
 	int r = proc_wait(x->setup_pid, &status, e);
@@ -520,6 +529,7 @@ int life_exec(const struct exec_options *o, int *ret_exit, struct error *e)
 	if (r == 0 && !o->detach)
 		r = wait_foreground(&x, &w, ret_exit, e);
 	cleanup_close(&w.sock);
+	cleanup_close(&w.child);
 	cleanup_close(&w.passed_fd);
 	story_done(&x);
 	return r;

@@ -49,22 +49,26 @@ static int take_signals(struct error *e)
 	return 0;
 }
 
-int interrupt_wait(int fd, int timeout_ms, struct error *e)
+int interrupt_wait(int fd, int ended, int timeout_ms, struct error *e)
 {
 	for (;;) {
-		struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
-		int n = poll(p, 2, timeout_ms);
+		struct pollfd p[3] = { { .fd = fd, .events = POLLIN },
+				       { .fd = signals, .events = POLLIN },
+				       { .fd = ended, .events = POLLIN } };
+		int n = poll(p, 3, timeout_ms);
 		if (n < 0 && errno != EINTR)
 			return fail(e, errno, "poll");
 		if (n == 0)
 			return refuse(e, ETIMEDOUT, "timed out after %d ms", timeout_ms);
 		if (n > 0 && p[0].revents)
-			return 0;
+			return 1;
 		if (n > 0 && p[1].revents) {
 			int r = take_signals(e);
 			if (r < 0)
 				return r;
 		}
+		if (n > 0 && p[2].revents)
+			return 0;
 	}
 }
 

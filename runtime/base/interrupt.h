@@ -21,9 +21,10 @@ int interrupt_fd(void);
 /* Read one signal that is waiting; false if there is none. */
 bool interrupt_read(struct signalfd_siginfo *ret);
 
-/* Wait until fd can be read (or has hung up). -EINTR if a signal asks us to end before. timeout_ms -1: none;
- * -ETIMEDOUT. With no signalfd it only polls. */
-int interrupt_wait(int fd, int timeout_ms, struct error *e);
+/* Wait until fd can be read (or has hung up): 1. 0 if `ended` (a pidfd, or -1) says first that its process is
+ * gone. -EINTR if a signal asks us to end before. timeout_ms -1: none; -ETIMEDOUT. With no signalfd it only
+ * polls. */
+int interrupt_wait(int fd, int ended, int timeout_ms, struct error *e);
 
 /* In a child: no signal blocked, and the descriptor is not its business. */
 void interrupt_forget(void);

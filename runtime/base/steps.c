@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/fd.h"
@@ -36,6 +37,7 @@ void steps_init(struct walk *w, const struct step *steps, size_t count, void *st
 			    .me = WHO_RUNTIME,
 			    .sock = -1,
 			    .peer_sock = -1,
+			    .child = -1,
 			    .passed_fd = -1,
 			    .highest = { -1, -1, -1 } };
 }
@@ -59,6 +61,7 @@ void steps_become_child(struct walk *w, enum who who)
 	if (w->me == WHO_RUNTIME) {
 		replace_fd(&w->sock, take_fd(&w->peer_sock));
 		replace_fd(&w->passed_fd, -1);
+		replace_fd(&w->child, -1);
 	}
 	/* What the parent has finished up to here is finished. */
 	w->highest[w->me] = (int)w->at;
@@ -106,7 +109,8 @@ void steps_report_failure(struct walk *w, const struct error *e)
 {
 	struct error ignored;
 
-	send_report(w, e, &ignored);
+	if (w->sock >= 0)
+		send_report(w, e, &ignored);
 }
 
 /* A child's word about itself is checked like a stranger's. */
@@ -128,13 +132,17 @@ static int receive_report(struct walk *w, struct error *e)
 	struct report report = { 0 };
 	auto_close int fd = -1;
 
-	if (interrupt_fd() >= 0) {
-		int r = interrupt_wait(w->sock, -1, e);
-		if (r < 0)
+	if (w->me == WHO_RUNTIME) {
+		int r = interrupt_wait(w->sock, w->child, -1, e);
+		if (r <= 0)
 			return r;
 	}
-	ssize_t n = fd_receive(w->sock, &report, sizeof(report), &fd, e);
-	if (n == 0 || n == -ECONNRESET)
+	ssize_t n;
+	/* A peer that ended with mail unread resets the connection, once; what it had sent comes after. */
+	do
+		n = fd_receive(w->sock, &report, sizeof(report), &fd, e);
+	while (n == -ECONNRESET);
+	if (n == 0)
 		return 0;
 	if (n < 0)
 		return (int)n;
@@ -196,8 +204,10 @@ static int inject(const struct step *s, bool after, struct error *e)
 	const char *fail_at = getenv("CORACLE_FAIL_AT");
 	const char *kill_at = getenv(after ? "CORACLE_KILL_AFTER" : "CORACLE_KILL_AT");
 
-	if (kill_at && str_eq(kill_at, s->name))
+	if (kill_at && str_eq(kill_at, s->name)) {
 		raise(SIGKILL);
+		_exit(1); /* the first process of a pid namespace cannot kill itself */
+	}
 	if (!after && fail_at && str_eq(fail_at, s->name))
 		return refuse(e, EIO, "injected failure");
 	return 0;

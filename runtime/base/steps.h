@@ -48,6 +48,7 @@ struct walk {
 	enum who me;	  /* set by clone rows in the child */
 	int sock;	  /* the own end of the reports' socket pair; -1 before there is another process */
 	int peer_sock;	  /* RUNTIME until the clone: the end its children get */
+	int child;	  /* RUNTIME: pidfd of the process whose reports it waits for, or -1 */
 	int passed_fd;	  /* in: to send with the next report; out: received with one. -1: none */
 	pid_t passed_pid; /* likewise: a process that SETUP made */
 	size_t at;	  /* the row being run */
