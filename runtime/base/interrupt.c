@@ -38,7 +38,7 @@ static bool asks_to_end(int sig)
 	return sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT;
 }
 
-static int take_signals(struct error *e)
+int interrupt_pending(struct error *e)
 {
 	struct signalfd_siginfo info;
 
@@ -63,7 +63,7 @@ int interrupt_wait(int fd, int ended, int timeout_ms, struct error *e)
 		if (n > 0 && p[0].revents)
 			return 1;
 		if (n > 0 && p[1].revents) {
-			int r = take_signals(e);
+			int r = interrupt_pending(e);
 			if (r < 0)
 				return r;
 		}

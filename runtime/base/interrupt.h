@@ -21,6 +21,9 @@ int interrupt_fd(void);
 /* Read one signal that is waiting; false if there is none. */
 bool interrupt_read(struct signalfd_siginfo *ret);
 
+/* Read what is waiting: -EINTR if one of them asks us to end, else 0. */
+int interrupt_pending(struct error *e);
+
 /* Wait until fd can be read (or has hung up): 1. 0 if `ended` (a pidfd, or -1) says first that its process is
  * gone. -EINTR if a signal asks us to end before. timeout_ms -1: none; -ETIMEDOUT. With no signalfd it only
  * polls. */

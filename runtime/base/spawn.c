@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
@@ -219,15 +220,15 @@ static int start(struct child *c, pid_t *ret_pid, struct error *e)
 	return pidfd;
 }
 
-/* Read the output until the helper has ended or time is up: -ETIMEDOUT. */
-static int watch(int pidfd, int output, int timeout_ms, struct tail *tail)
+/* Read the output until the helper has ended, or time is up (-ETIMEDOUT), or we are asked to end (-EINTR,
+ * told in `e`). */
+static int watch(int pidfd, int output, int timeout_ms, struct tail *tail, struct error *e)
 {
 	int64_t deadline = timeout_ms > 0 ? now_ms() + timeout_ms : 0;
-	struct pollfd fds[2] = { 0 };
+	struct pollfd fds[3] = { { .fd = pidfd, .events = POLLIN },
+				 { .fd = output, .events = POLLIN },
+				 { .fd = interrupt_fd(), .events = POLLIN } };
 
-	fds[0].fd = pidfd;
-	fds[1].fd = output;
-	fds[0].events = fds[1].events = POLLIN;
 	for (;;) {
 		int64_t left = deadline ? deadline - now_ms() : -1;
 		if (deadline && left <= 0)
@@ -240,7 +241,9 @@ static int watch(int pidfd, int output, int timeout_ms, struct tail *tail)
 			tail_read(tail, output); /* what came between the two looks */
 			return 0;
 		}
-		fds[0].revents = fds[1].revents = 0;
+		if (fds[2].revents && interrupt_pending(e) < 0)
+			return -EINTR;
+		fds[0].revents = fds[1].revents = fds[2].revents = 0;
 	}
 }
 
@@ -271,6 +274,8 @@ static int judge(const struct spawn *s, const struct child *c, int watched, int 
 	if (watched == -ETIMEDOUT)
 		return refuse(e, ETIMEDOUT, "%s: killed after %d ms%s", s->path, s->timeout_ms,
 			      tail_text(tail, said));
+	if (watched == -EINTR)
+		return prefix(e, "%s", s->path);
 	if (watched < 0)
 		return fail(e, -watched, "%s: poll", s->path);
 	if (ret_status)
@@ -308,7 +313,7 @@ int spawn_run(const struct spawn *s, int *ret_status, struct error *e)
 	if (pidfd < 0)
 		return prefix(e, "%s", s->path);
 	replace_fd(&out, -1);
-	r = watch(pidfd, output, s->timeout_ms, &tail);
+	r = watch(pidfd, output, s->timeout_ms, &tail, e);
 	if (r < 0)
 		kill_group(pid);
 	int status = reap(pid, e);

@@ -35,7 +35,8 @@ IDS = "{0[0]}".format
 
 @contextlib.contextmanager
 def console_socket(directory):
-    """A socket that takes terminals and drops them."""
+    """A socket that takes terminals; they stay open, for a hang-up would end those who use them."""
+    taken = []
     path = str(directory / "console.sock")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -47,8 +48,7 @@ def console_socket(directory):
                 connection, _ = listener.accept()
                 with connection:
                     _, fds, _, _ = socket.recv_fds(connection, 4096, 4)
-                    for fd in fds:
-                        os.close(fd)
+                    taken.extend(fds)
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
@@ -57,6 +57,8 @@ def console_socket(directory):
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
+        for fd in taken:
+            os.close(fd)
 
 
 def everything(bundle, in_setup):
