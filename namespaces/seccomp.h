@@ -8,6 +8,7 @@
 #ifndef CORACLE_SECCOMP_H
 #define CORACLE_SECCOMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "runtime/base/cleanup.h"
@@ -31,5 +32,10 @@ int seccomp_prepare(const struct spec_seccomp *s, int cache_dir, struct seccomp_
 /* seccomp(SECCOMP_SET_MODE_FILTER). (The name seccomp_load is libseccomp's.) The caller has no_new_privs or
  * CAP_SYS_ADMIN. */
 int seccomp_apply(const struct seccomp_filter *f, struct error *e);
+
+/* For `features`; only in builds with libseccomp, which they load: can it make filters for "SCMP_ARCH_…"?
+ * What is its version ("2.5.4")? */
+bool seccomp_has_arch(const char *name);
+int seccomp_library_version(char *buf, size_t size);
 
 #endif

@@ -79,7 +79,7 @@ const char *seccomp_compiler_path(void)
 	row(seccomp_init) row(seccomp_release) row(seccomp_attr_set) row(seccomp_arch_add)          \
 		row(seccomp_arch_native) row(seccomp_arch_resolve_name) row(seccomp_rule_add_array) \
 			row(seccomp_export_bpf) row(seccomp_syscall_resolve_name)                   \
-				row(seccomp_syscall_resolve_name_arch)
+				row(seccomp_syscall_resolve_name_arch) row(seccomp_version)
 
 #define ROW_POINTER(function) __typeof__(&function) function;
 static struct {
@@ -181,6 +181,25 @@ static int arch_number(const char *name, uint32_t *ret, struct error *e)
 	if (!*ret)
 		return refuse(e, EINVAL, "linux.seccomp.architectures: %s is unknown to libseccomp", name);
 	return 0;
+}
+
+bool seccomp_has_arch(const char *name)
+{
+	struct error ignored;
+	uint32_t number;
+
+	return library_open(&ignored) == 0 && arch_number(name, &number, &ignored) == 0;
+}
+
+int seccomp_library_version(char *buf, size_t size)
+{
+	struct error ignored;
+
+	int r = library_open(&ignored);
+	if (r < 0)
+		return r;
+	const struct scmp_version *v = LIB(seccomp_version)();
+	return v ? str_format(buf, size, "%u.%u.%u", v->major, v->minor, v->micro) : -ENOSYS;
 }
 
 /* ---- rules ---- */

@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "namespaces/mountopts.h"
+#include "namespaces/seccomp.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
 #include "specs/features.h"
+#include "specs/seccomp.h"
 
-enum { MAX_MOUNT_OPTIONS = 128 };
+enum { MAX_MOUNT_OPTIONS = 128, MAX_ARCHS = 32 };
 
 static const struct {
 	const char *name;
@@ -31,6 +33,21 @@ static bool kernel_knows(unsigned long flag)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
 }
 
+#ifdef HAVE_SECCOMP
+static void add_seccomp(struct features *f, const char *archs[static MAX_ARCHS + 1], char version[static 32])
+{
+	size_t n = 0;
+
+	f->seccomp = true;
+	for (size_t i = 0; seccomp_arch_names[i] && n < MAX_ARCHS; i++)
+		if (seccomp_has_arch(seccomp_arch_names[i]))
+			archs[n++] = seccomp_arch_names[i];
+	f->seccomp_archs = archs;
+	if (seccomp_library_version(version, 32) > 0)
+		f->libseccomp_version = version;
+}
+#endif
+
 static int run_features(struct call *call, struct error *e)
 {
 	const char *mount_options[MAX_MOUNT_OPTIONS + 1] = { NULL };
@@ -40,7 +57,9 @@ static int run_features(struct call *call, struct error *e)
 
 	(void)call;
 #ifdef HAVE_SECCOMP
-	f.seccomp = true;
+	const char *archs[MAX_ARCHS + 1] = { NULL };
+	char version[32];
+	add_seccomp(&f, archs, version);
 #endif
 	for (size_t i = 0; i < MAX_MOUNT_OPTIONS && (mount_options[i] = mountopts_name(i)); i++)
 		;

@@ -144,7 +144,8 @@ static int make_config(const struct run_options *o, const char *name, char **com
 	d.args = command;
 	d.env = t->env.v;
 	d.cwd = t->workdir;
-	d.hostname = t->hostname ? t->hostname : name;
+	/* The kernel takes 64 bytes; a longer name makes no hostname. */
+	d.hostname = t->hostname || strlen(name) > 64 ? t->hostname : name;
 	if (t->memory)
 		d.memory_limit = t->memory;
 	if (t->pids)

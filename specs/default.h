@@ -54,9 +54,6 @@ int default_config(const struct default_options *o, char **ret, struct error *e)
 
 /* ---- options as people type them; errors name the option ---- */
 
-/* --user "UID" or "UID:GID" (else 0). */
-int default_parse_user(const char *text, uint32_t *ret_uid, uint32_t *ret_gid, struct error *e);
-
 /* --cpus "1.5", to a quota and a period in microseconds. */
 int default_parse_cpus(const char *text, int64_t *ret_quota, int64_t *ret_period, struct error *e);
 

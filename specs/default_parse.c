@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* default_parse.c - what people type after --mount, --user and --cpus (pure) */
+/* default_parse.c - what people type after --mount and --cpus (pure) */
 #include "specs/default.h"
 
 #include <ctype.h>
@@ -174,26 +174,7 @@ int default_parse_mount(struct arena *a, const char *text, struct spec_mount *re
 	return 0;
 }
 
-/* ---- user, CPUs ---- */
-
-int default_parse_user(const char *text, uint32_t *ret_uid, uint32_t *ret_gid, struct error *e)
-{
-	char uid_text[16];
-	uint32_t uid = 0, gid = 0;
-
-	const char *colon = strchr(text, ':');
-	size_t n = colon ? (size_t)(colon - text) : strlen(text);
-	if (n >= sizeof(uid_text))
-		return refuse(e, EINVAL, "--user: \"%.60s\" is not UID[:GID]", text);
-	memcpy(uid_text, text, n);
-	uid_text[n] = '\0';
-	if (str_to_u32(uid_text, &uid) < 0 || (colon && str_to_u32(colon + 1, &gid) < 0) || uid == ID_UNSET ||
-	    gid == ID_UNSET)
-		return refuse(e, EINVAL, "--user: \"%.60s\" is not UID[:GID]", text);
-	*ret_uid = uid;
-	*ret_gid = gid;
-	return 0;
-}
+/* ---- CPUs ---- */
 
 #define CPU_PERIOD 100000
 #define MIN_QUOTA  1000 /* the kernel's, 1 ms */

@@ -248,33 +248,6 @@ static void test_bad_options_are_named(void **state)
 
 /* ---- what people type ---- */
 
-static void test_users(void **state)
-{
-	static const char *const bad[] = {
-		"",	      ":",	    ":1",	    "1:",  "1x",
-		"redis",      "-1",	    "+1",	    " 1",  "1:2:3",
-		"4294967295", "4294967296", "1:4294967295", "0x1", "99999999999999999999"
-	};
-	struct error e = { 0 };
-	uint32_t uid = 7, gid = 7;
-	char message[128];
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		assert_int_equal(default_parse_user(bad[i], &uid, &gid, &e), -EINVAL);
-		snprintf(message, sizeof(message), "--user: \"%s\" is not UID[:GID]", bad[i]);
-		assert_string_equal(e.msg, message);
-	}
-	assert_int_equal(uid, 7);
-	assert_int_equal(gid, 7);
-	assert_int_equal(default_parse_user("1", &uid, &gid, &e), 0);
-	assert_int_equal(uid, 1);
-	assert_int_equal(gid, 0);
-	assert_int_equal(default_parse_user("2147483648:4294967294", &uid, &gid, &e), 0);
-	assert_int_equal(uid, 2147483648U);
-	assert_int_equal(gid, 4294967294U);
-}
-
 static void test_cpus(void **state)
 {
 	static const struct {
@@ -413,7 +386,6 @@ int main(void)
 		cmocka_unit_test(test_file_limit_stays_below_the_callers),
 		cmocka_unit_test(test_rootless_asks_for_no_resources),
 		cmocka_unit_test(test_bad_options_are_named),
-		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_cpus),
 		cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_bad_mounts),
