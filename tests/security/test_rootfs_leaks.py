@@ -18,14 +18,19 @@ PROPAGATIONS = [None, "shared", "rshared", "slave", "rslave", "private", "rpriva
 
 
 @pytest.fixture
-def shared(tmp_path):
-    """A mount that propagates: shared(path) makes one of a directory."""
+def shared():
+    """A mount that propagates: shared(path) makes one of a directory; below go mounts of the types given."""
     made = []
 
-    def share(path):
+    def share(path, *types):
+        os.makedirs(path, exist_ok=True)
         subprocess.run(["mount", "--bind", path, path], check=True)
         made.append(path)
         subprocess.run(["mount", "--make-shared", path], check=True)
+        for kind in types:
+            os.makedirs(f"{path}/{kind}")
+            subprocess.run(["mount", "-t", kind, kind, f"{path}/{kind}"], check=True)
+            made.append(f"{path}/{kind}")
     yield share
     for path in reversed(made):
         subprocess.run(["umount", "-l", path], check=True)
@@ -43,6 +48,9 @@ def test_a_created_container_holds_no_directory_of_the_host(coracle, bundle, use
         b.namespace("user")
         b.linux["uidMappings"] = b.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
         b.linux["resources"] = {}
+    os.mkdir(f"{b.rootfs}/volume")
+    b.file("config")
+    b.mount("/volume", "bind", b.path, ["rbind"]).mount("/config", "bind", "config.json", ["bind", "ro"])
     pid = coracle.state(coracle.create(b))["pid"]
     own = os.stat(f"/proc/{pid}/root/")
     for fd in os.listdir(f"/proc/{pid}/fd"):
@@ -70,11 +78,14 @@ def test_nothing_of_the_host_is_above_the_root(coracle, bundle):
 
 
 @pytest.mark.parametrize("propagation", PROPAGATIONS)
-def test_no_mount_reaches_the_host(coracle, bundle, shared, propagation):
-    b = bundle("true")
+def test_no_mount_reaches_the_host(coracle, bundle, shared, tmp_path, propagation):
+    """Neither a mount nor the end of one."""
+    b = bundle("true").mount("/inside/new", "tmpfs", "new")
     if propagation:
         b.linux["rootfsPropagation"] = propagation
     shared(b.path)
+    shared(f"{b.rootfs}/inside")
+    shared(str(tmp_path / "other"), "tmpfs")
     before = mounts.host()
     c = coracle.create(b)
     assert mounts.host() == before
@@ -84,10 +95,11 @@ def test_no_mount_reaches_the_host(coracle, bundle, shared, propagation):
     assert mounts.host() == before
 
 
-def test_no_mount_reaches_the_host_without_pivot_root(coracle, bundle, shared):
+def test_no_mount_reaches_the_host_without_pivot_root(coracle, bundle, shared, tmp_path):
     b = bundle("true")
     b.linux["rootfsPropagation"] = "shared"
     shared(b.path)
+    shared(str(tmp_path / "other"), "tmpfs", "proc", "sysfs")
     before = mounts.host()
     coracle.run(b, "--no-pivot")
     assert mounts.host() == before

@@ -61,6 +61,16 @@ def test_a_mask_over_a_link_covers_where_it_leads(coracle, bundle, decoy):
     assert "visible" not in out and NULL in out
 
 
+def test_a_volume_put_over_proc_by_a_link_is_masked_too(coracle, bundle, tmp_path):
+    """/data of the image leads to /proc: what is bound there is what the masks must cover."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "keys").write_text("visible")
+    b = bundle("stat", "/proc/keys").mount("/data", "bind", volume, ["bind"])
+    os.symlink("proc", f"{b.rootfs}/data")
+    assert NULL in coracle.run(b).out
+
+
 def test_readonly_paths_keep_other_flags_and_all_below(coracle, bundle):
     b = bundle("mounts", "--", "write", "/data/below/file")
     b.mount("/data", "tmpfs", "data", ["nosuid", "noexec"]).mount("/data/below", "tmpfs", "below", ["nodev"])
