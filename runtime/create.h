@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* create.h - what the files of `create` share: the story's data and the rows of each process
  *
- * create.c has the list and RUNTIME's rows, create_setup.c SETUP's, create_init.c INIT's. */
+ * create.c has the list, create_runtime.c RUNTIME's rows, create_setup.c SETUP's, create_init.c INIT's. */
 #ifndef CORACLE_CREATE_H
 #define CORACLE_CREATE_H
 
@@ -41,6 +41,27 @@ struct create {
 };
 
 /* Rows, by process. */
+int create_runtime_load_config(struct walk *w, struct error *e);
+void create_runtime_undo_reserve(struct walk *w);
+int create_runtime_reserve_id(struct walk *w, struct error *e);
+int create_runtime_prepare(struct walk *w, struct error *e);
+void create_runtime_undo_cgroup(struct walk *w);
+int create_runtime_make_cgroup(struct walk *w, struct error *e);
+void create_runtime_undo_init(struct walk *w);
+void create_runtime_undo_setup(struct walk *w);
+int create_runtime_clone_setup(struct walk *w, struct error *e);
+int create_runtime_clone_init(struct walk *w, struct error *e);
+int create_runtime_adopt_init(struct walk *w, struct error *e);
+int create_runtime_attach(struct walk *w, struct error *e);
+int create_runtime_write_maps(struct walk *w, struct error *e);
+int create_runtime_limit_group(struct walk *w, struct error *e);
+int create_runtime_set_oom_score(struct walk *w, struct error *e);
+int create_runtime_set_rlimits(struct walk *w, struct error *e);
+int create_runtime_run_runtime_hooks(struct walk *w, struct error *e);
+int create_runtime_send_terminal(struct walk *w, struct error *e);
+void create_runtime_undo_record(struct walk *w);
+int create_runtime_record(struct walk *w, struct error *e);
+
 int create_setup_join(struct walk *w, struct error *e);
 int create_setup_new_user(struct walk *w, struct error *e);
 int create_setup_make(struct walk *w, struct error *e);

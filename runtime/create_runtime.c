@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* create_runtime.c - RUNTIME's rows of `create`
+ *
+ * The command on the host, with the caller's rights and the container's lock. A row that makes something
+ * has its undo beside it; a row that fails has undone its own part when it returns. */
+#include "runtime/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "cgroups/cgroup.h"
+#include "namespaces/tty.h"
+#include "namespaces/userns.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/interrupt.h"
+#include "runtime/base/io.h"
+#include "runtime/base/proc.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
+#include "runtime/inherit.h"
+
+#define CONFIG_LIMIT (16U << 20)
+
+static struct create *story(const struct walk *w)
+{
+	return w->story;
+}
+
+static int check_terminal(const struct create_options *o, const struct spec_process *p, struct error *e)
+{
+	bool terminal = p && p->terminal;
+	bool foreground = o->run && !o->detach;
+
+	if (terminal && !foreground && !o->console_socket)
+		return refuse(e, EINVAL,
+			      "process.terminal: cannot allocate a terminal for a detached container without "
+			      "--console-socket");
+	if (o->console_socket && (!terminal || foreground))
+		return refuse(e, EINVAL,
+			      "--console-socket goes with process.terminal and a container that is detached");
+	return 0;
+}
+
+static int read_config(struct create *c, struct error *e)
+{
+	const struct create_options *o = c->options;
+	char path[PATH_MAX];
+
+	if (o->config_text) {
+		c->config_text = strdup(o->config_text);
+		c->config_size = strlen(o->config_text);
+		return c->config_text ? 0 : fail(e, ENOMEM, "config");
+	}
+	int r = o->config ? str_format(path, sizeof(path), "%s", o->config)
+			  : str_format(path, sizeof(path), "%s/config.json", c->bundle);
+	if (r < 0)
+		return fail(e, -r, "path of config.json");
+	return io_read_file(AT_FDCWD, path, CONFIG_LIMIT, &c->config_text, &c->config_size, e);
+}
+
+int create_runtime_load_config(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	const struct create_options *o = c->options;
+
+	int r = container_check_id(o->id, e);
+	if (r < 0)
+		return r;
+	c->bundle = realpath(o->bundle ? o->bundle : ".", NULL);
+	if (!c->bundle)
+		return fail(e, errno, "bundle %s", o->bundle ? o->bundle : ".");
+	r = read_config(c, e);
+	if (r < 0)
+		return r;
+	r = spec_parse(c->config_text, c->config_size, &c->spec, e);
+	if (r < 0)
+		return prefix(e, "config.json");
+	if (!c->spec->root_path)
+		return refuse(e, EINVAL, "config.json: root: missing");
+	if (o->run && !c->spec->process)
+		return refuse(e, EINVAL, "config.json: process: missing");
+	r = check_terminal(o, c->spec->process, e);
+	if (r < 0)
+		return r;
+	r = ns_plan(c->spec, &c->plan, e);
+	if (r < 0)
+		return prefix(e, "config.json");
+	return cgroup_path(c->spec->cgroups_path, o->id, &c->cgroup_path, e);
+}
+
+static char *rootfs_path(struct create *c)
+{
+	const char *path = c->spec->root_path;
+	return path[0] == '/' ? arena_strdup(c->spec->arena, path)
+			      : arena_printf(c->spec->arena, "%s/%s", c->bundle, path);
+}
+
+static const char *now(struct arena *a)
+{
+	struct timespec t;
+	struct tm tm;
+	char date[32];
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	gmtime_r(&t.tv_sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	return arena_printf(a, "%s.%09ldZ", date, t.tv_nsec);
+}
+
+static unsigned int hook_mask(const struct spec *s)
+{
+	unsigned int mask = 0;
+	for (unsigned int i = 0; i < HOOK_KIND_MAX; i++)
+		if (s->hooks[i].count)
+			mask |= 1U << i;
+	return mask;
+}
+
+static int first_record(struct create *c, struct error *e)
+{
+	struct state *s = state_new();
+	if (!s)
+		return fail(e, ENOMEM, "record");
+	c->container->state = s;
+	s->id = c->container->id;
+	s->bundle = c->bundle;
+	s->rootfs = c->rootfs.path;
+	s->created = now(s->arena);
+	s->owner = geteuid();
+	s->cgroup = c->cgroup_path;
+	s->oci_version = c->spec->oci_version;
+	s->terminal = c->spec->process && c->spec->process->terminal;
+	s->no_process = !c->spec->process;
+	s->hooks = hook_mask(c->spec);
+	s->annotations = c->spec->annotations;
+	s->n_annotations = c->spec->n_annotations;
+	if (!s->rootfs || !s->created)
+		return fail(e, ENOMEM, "record");
+	return state_write(c->container->dir, s, e);
+}
+
+void create_runtime_undo_reserve(struct walk *w)
+{
+	struct error ignored;
+	if (story(w)->container)
+		container_remove(story(w)->container, &ignored);
+}
+
+int create_runtime_reserve_id(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	c->rootfs.path = rootfs_path(c);
+	int r = container_make(c->options->globals, c->options->id, &c->container, e);
+	if (r < 0)
+		return r;
+	r = io_replace_file(c->container->dir, "config.json", c->config_text, c->config_size, 0600, e);
+	if (r == 0)
+		r = first_record(c, e);
+	if (r < 0)
+		create_runtime_undo_reserve(w);
+	return r;
+}
+
+static int open_fifo(struct create *c, const char *name, int *ret, struct error *e)
+{
+	if (mkfifoat(c->container->dir, name, 0600) < 0)
+		return fail(e, errno, "make FIFO %s", name);
+	/* Both ways: neither opening nor reading the other's end ever sees an end of file. */
+	*ret = openat(c->container->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (*ret < 0)
+		return fail(e, errno, "open FIFO %s", name);
+	return 0;
+}
+
+static int open_cache(struct create *c)
+{
+	int dir = openat(c->container->root, ".cache/seccomp",
+			 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir >= 0 || errno != ENOENT)
+		return dir;
+	mkdirat(c->container->root, ".cache", 0700);
+	mkdirat(c->container->root, ".cache/seccomp", 0700);
+	return openat(c->container->root, ".cache/seccomp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int prepare_seccomp(struct create *c, struct error *e)
+{
+	if (!c->spec->seccomp)
+		return 0;
+	auto_close int cache = open_cache(c); /* without a cache it works, only slower */
+	int r = seccomp_prepare(c->spec->seccomp, cache, &c->filter, e);
+	if (r < 0)
+		return prefix(e, "linux.seccomp");
+	c->confine.filter = c->filter;
+	return 0;
+}
+
+static int open_handles(struct create *c, struct error *e)
+{
+	c->cgroup_root = cgroup_open_root(e);
+	if (c->cgroup_root < 0)
+		return c->cgroup_root;
+	if (!c->options->console_socket)
+		return 0;
+	c->console_socket = tty_console_connect(c->options->console_socket, e);
+	return c->console_socket < 0 ? c->console_socket : 0;
+}
+
+static void describe_rootfs(struct create *c)
+{
+	const struct ns_plan *p = &c->plan;
+
+	c->rootfs.spec = c->spec;
+	c->rootfs.cgroup = c->cgroup_path;
+	c->rootfs.bundle = c->bundle;
+	c->rootfs.user_ns = p->has[NS_USER];
+	c->rootfs.new_ns = p->has[NS_MOUNT];
+	c->rootfs.new_pid_ns = p->has[NS_PID] && !p->join[NS_PID];
+	c->rootfs.new_net_ns = p->has[NS_NETWORK] && !p->join[NS_NETWORK];
+	c->rootfs.new_cgroup_ns = p->has[NS_CGROUP];
+	c->rootfs.no_pivot = c->options->no_pivot;
+}
+
+static int describe_process(struct create *c, struct error *e)
+{
+	const char *keep = spec_annotation(c->spec, "run.oci.keep_original_groups");
+
+	c->confine.process = c->spec->process;
+	c->confine.keep_groups = keep && !str_eq(keep, "0");
+	c->confine.user_ns_denies_setgroups = c->plan.new_user && userns_denies_setgroups(c->spec);
+	c->confine.rlimits_done = c->plan.has[NS_USER] && c->spec->process && c->spec->process->n_rlimits;
+	if (c->options->no_new_keyring)
+		return 0;
+	c->confine.keyring = arena_printf(c->spec->arena, "_ses.%s", c->options->id);
+	return c->confine.keyring ? 0 : fail(e, ENOMEM, "session keyring");
+}
+
+/* Everything that can be opened, compiled or connected before a process exists. */
+int create_runtime_prepare(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	int r = open_handles(c, e);
+	if (r == 0)
+		r = ns_open_joined(&c->plan, c->joined, e);
+	if (r == 0)
+		r = prepare_seccomp(c, e);
+	if (r == 0)
+		r = notify_prepare(&c->notify, c->container, e);
+	if (r == 0 && !c->options->run)
+		r = open_fifo(c, "start", &c->start_fifo, e);
+	if (r == 0 && !c->options->run)
+		r = open_fifo(c, "started", &c->started_fifo, e);
+	describe_rootfs(c);
+	return r == 0 ? describe_process(c, e) : r;
+}
+
+void create_runtime_undo_cgroup(struct walk *w)
+{
+	struct create *c = story(w);
+	struct error ignored;
+
+	if (c->cgroup_existed)
+		return;
+	cgroup_destroy(c->cgroup_root, c->cgroup_path, &ignored);
+}
+
+int create_runtime_make_cgroup(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	const struct spec_resources *r = c->spec->resources;
+
+	c->cgroup = cgroup_create(c->cgroup_root, c->cgroup_path, r, &c->cgroup_existed, e);
+	if (c->cgroup < 0)
+		return c->cgroup;
+	if (r && cgroup_apply(c->cgroup, r, !c->cgroup_existed, e) < 0) {
+		create_runtime_undo_cgroup(w);
+		return -e->code;
+	}
+	return 0;
+}
+
+pid_t create_clone(struct create *c, uint64_t flags, struct error *e)
+{
+	struct clone_args args = { .flags = flags | CLONE_INTO_CGROUP,
+				   .exit_signal = SIGCHLD,
+				   .cgroup = (uint64_t)c->cgroup };
+
+	pid_t pid = sys_clone3(&args, sizeof(args));
+	if (pid >= 0 || (errno != ENOSYS && errno != EINVAL && errno != E2BIG))
+		return pid < 0 ? fail(e, errno, "clone3") : pid;
+	/* Before Linux 5.7, or behind a filter that hides clone3: RUNTIME moves the child when it is there.
+	 */
+	c->attach_late = true;
+	pid = (pid_t)syscall(SYS_clone, (unsigned long)flags | SIGCHLD, NULL, NULL, NULL, NULL);
+	return pid < 0 ? fail(e, errno, "clone") : pid;
+}
+
+static void kill_and_reap(pid_t *pid)
+{
+	struct error ignored;
+	int status;
+
+	if (*pid <= 0)
+		return;
+	kill(*pid, SIGKILL);
+	proc_wait(*pid, &status, &ignored);
+	*pid = 0;
+}
+
+void create_runtime_undo_init(struct walk *w)
+{
+	kill_and_reap(&story(w)->init_pid);
+}
+
+void create_runtime_undo_setup(struct walk *w)
+{
+	struct create *c = story(w);
+
+	if (w->passed_pid > 0 && c->init_pid <= 0)
+		c->init_pid = w->passed_pid;
+	kill_and_reap(&c->setup_pid);
+	kill_and_reap(&c->init_pid);
+}
+
+static void forget_host_side(struct create *c)
+{
+	interrupt_forget();
+	cleanup_close(&c->container->dir);
+	cleanup_close(&c->container->root);
+	c->container->dir = c->container->root = -1;
+	replace_fd(&c->console_socket, -1);
+	replace_fd(&c->notify.sock, -1);
+}
+
+int create_runtime_clone_setup(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	int r = steps_connect(w, e);
+	if (r < 0)
+		return r;
+	pid_t pid = create_clone(c, 0, e);
+	if (pid < 0)
+		return pid;
+	if (pid == 0) {
+		steps_become_child(w, WHO_SETUP);
+		forget_host_side(c);
+		return 0;
+	}
+	c->setup_pid = pid;
+	w->child = sys_pidfd_open(pid, 0); /* INIT has the socket, too: its end would not tell */
+	steps_close_peer(w);
+	return 0;
+}
+
+int create_runtime_clone_init(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	int r = steps_connect(w, e);
+	if (r < 0)
+		return r;
+	pid_t pid = create_clone(c, c->plan.clone_flags, e);
+	if (pid < 0)
+		return pid;
+	if (pid == 0) {
+		steps_become_child(w, WHO_INIT);
+		forget_host_side(c);
+		return 0;
+	}
+	c->init_pid = pid;
+	steps_close_peer(w);
+	return 0;
+}
+
+/* SETUP told INIT's pid; SETUP itself has ended. */
+int create_runtime_adopt_init(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	int status;
+
+	c->init_pid = w->passed_pid;
+	replace_fd(&w->child, -1);
+	if (c->init_pid <= 0)
+		return refuse(e, EPROTO, "the setup process told no pid");
+	int r = proc_wait(c->setup_pid, &status, e);
+	c->setup_pid = 0;
+	return r;
+}
+
+int create_runtime_attach(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	return cgroup_attach(c->cgroup, c->setup_pid > 0 ? c->setup_pid : c->init_pid, e);
+}
+
+int create_runtime_write_maps(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	return userns_write_maps(c->setup_pid > 0 ? c->setup_pid : c->init_pid, c->spec, e);
+}
+
+int create_runtime_limit_group(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	int r = cgroup_devices_apply(c->cgroup, c->spec->resources, !c->cgroup_existed, e);
+	if (r == 0 && c->spec->resources && !c->cgroup_existed)
+		r = cgroup_apply_late(c->cgroup, c->spec->resources, e);
+	return r;
+}
+
+int create_runtime_set_oom_score(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	return confine_oom_score(c->init_pid, c->spec->process->oom_score_adj, e);
+}
+
+/* To raise a hard limit takes a right that INIT in a user namespace has not. */
+int create_runtime_set_rlimits(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	return rlimits_apply(c->init_pid, c->spec->process, e);
+}
+
+int create_runtime_run_runtime_hooks(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	c->container->state->pid = c->init_pid;
+	int r = hooks_run(c->spec, HOOK_PRESTART, c->container->state, STATUS_CREATING, e);
+	if (r == 0)
+		r = hooks_run(c->spec, HOOK_CREATE_RUNTIME, c->container->state, STATUS_CREATING, e);
+	c->container->state->pid = 0;
+	return r;
+}
+
+int create_runtime_send_terminal(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+
+	auto_close int master = take_fd(&w->passed_fd);
+	if (master < 0)
+		return refuse(e, EPROTO, "no terminal came from the container");
+	return tty_console_send(c->console_socket, master, e);
+}
+
+void create_runtime_undo_record(struct walk *w)
+{
+	const struct create *c = story(w);
+	if (c->options->pid_file)
+		unlink(c->options->pid_file);
+}
+
+/* From here on others find a container with a process. */
+int create_runtime_record(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	struct state *s = c->container->state;
+	uint64_t start;
+
+	int r = proc_start_time(c->init_pid, &start, NULL, e);
+	if (r < 0)
+		return r;
+	s->pid = c->init_pid;
+	s->start_time = start;
+	s->cgroup_joined = c->cgroup_existed;
+	r = state_write(c->container->dir, s, e);
+	if (r == 0 && c->options->pidfd_socket)
+		r = inherit_send_pidfd(c->options->pidfd_socket, c->init_pid, e);
+	if (r == 0 && c->options->pid_file)
+		r = inherit_write_pid_file(c->options->pid_file, c->init_pid, e);
+	return r;
+}
