@@ -31,7 +31,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 
-#define FORMAT "coracle seccomp filter 1"
+#define FORMAT "coracle seccomp filter 2"
 
 struct stamp {
 	uint64_t dev, ino, size, mtime_sec, mtime_nsec;

@@ -7,6 +7,7 @@
  *	a rule whose action is the default's is passed over (libseccomp refuses it),
  *	conditions on one and the same argument are alternatives, on different ones they must all hold,
  *	system calls newer than the profile get ENOSYS (seccomp_stub.c), unless the default lets them pass.
+ * The result is made shorter (seccomp_shrink.c): it is loaded as often as a container starts.
  * Spec: config-linux.md, "Seccomp". */
 #include "namespaces/seccomp_stages.h"
 
@@ -382,6 +383,8 @@ static int join_program(const struct spec_seccomp *s, const struct arches *arche
 	int r = seccomp_flags(s, &f->flags, e);
 	if (r < 0)
 		return r;
+	r = seccomp_shrink(f);
+	log_debug("linux.seccomp: %zu instructions, made shorter: %d", n + size / sizeof(*program), r);
 	*ret = take_ptr(f);
 	return 0;
 }

@@ -48,6 +48,13 @@ struct seccomp_last {
  * SECCOMP_STUB_PER_ARCH. Returns the number of instructions. Pure. */
 size_t seccomp_stub(const struct seccomp_last *last, size_t count, struct sock_filter *ret);
 
+/* ---- seccomp_shrink.c ---- */
+
+/* Make a filter shorter without changing any of its answers. Returns the number of instructions saved, or why
+ * the filter was left as it is: -EINVAL, there is something in it that is not understood; -EILSEQ, the new
+ * one would have answered otherwise, which is a bug. Pure. */
+int seccomp_shrink(struct seccomp_filter *f);
+
 /* ---- seccomp_cache.c ---- */
 
 /* Name of the file for a profile; pure. */
