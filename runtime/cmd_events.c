@@ -63,15 +63,21 @@ static uint64_t read_kills(int fd)
 	return sum;
 }
 
-static void print_oom(struct watch *w)
+/* A reader may have gone away: then there is nobody to go on for. */
+static int flush(struct error *e)
+{
+	return fflush(stdout) < 0 ? fail(e, errno, "write to stdout") : 0;
+}
+
+static int print_oom(struct watch *w, struct error *e)
 {
 	uint64_t kills = read_kills(w->memory);
 
 	if (kills <= w->kills)
-		return;
+		return 0;
 	w->kills = kills;
 	printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", w->id);
-	fflush(stdout);
+	return flush(e);
 }
 
 static int print_stats(const struct watch *w, struct error *e)
@@ -82,8 +88,7 @@ static int print_stats(const struct watch *w, struct error *e)
 	if (r < 0)
 		return r;
 	puts(json);
-	fflush(stdout);
-	return 0;
+	return flush(e);
 }
 
 static int64_t now_ms(void)
@@ -106,10 +111,9 @@ static int watch_until(struct watch *w, int64_t deadline, struct error *e)
 			return 0;
 		if (poll(fds, COUNT_OF(fds), left > INT_MAX ? INT_MAX : (int)left) < 0 && errno != EINTR)
 			return fail(e, errno, "wait for container %s", w->id);
-		if (fds[1].revents || fds[0].revents)
-			print_oom(w);
-		if (fds[0].revents)
-			return 1;
+		int r = fds[1].revents || fds[0].revents ? print_oom(w, e) : 0;
+		if (r < 0 || fds[0].revents)
+			return r < 0 ? r : 1;
 	}
 }
 
@@ -126,10 +130,9 @@ static int follow(struct watch *w, int interval_ms, struct error *e)
 
 	w->memory = path_beneath(w->group, "memory.events", O_RDONLY, false, &ignored);
 	w->kills = read_kills(w->memory);
-	int64_t next = now_ms();
 	int r = 0;
 	while (r == 0) {
-		next += interval_ms;
+		int64_t next = now_ms() + interval_ms;
 		r = print_stats(w, e);
 		if (r == 0)
 			r = watch_until(w, next, e);

@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 		log_failure(&e);
 		r = r == -USAGE_ERROR ? EXIT_USAGE : EXIT_FAILED;
 	}
-	if (fflush(stdout) != 0 && r == 0) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && r == 0) {
 		e = (struct error){ .code = 0 };
 		fail(&e, errno, "write to stdout");
 		log_failure(&e);

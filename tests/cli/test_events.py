@@ -39,6 +39,14 @@ def test_events_end_with_the_container_though_the_interval_is_long(coracle, bund
         assert p.returncode == 0
 
 
+def test_events_end_when_nothing_can_be_written(coracle, bundle):
+    c = coracle.started(bundle("pause"))
+    with open("/dev/full", "wb") as full:
+        p = coracle.popen("events", "--interval=1ms", c, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert "write to stdout" in p.communicate(timeout=20)[1]
+        assert p.returncode == 1
+
+
 @pytest.mark.needs("memory-controller")
 @pytest.mark.also_in_vm
 def test_a_kill_for_want_of_memory_is_told(coracle, bundle):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_list.py - the containers as a table, as JSON, as names."""
 import json
+import subprocess
 
 
 def test_no_containers(coracle):
@@ -61,3 +62,11 @@ def test_others_may_not_look(coracle, bundle, as_nobody):
     coracle.create(bundle("true"))
     result = as_nobody("list")
     assert (result.rc, result.out) == (1, "") and "Permission denied" in result.err
+
+
+def test_a_full_disk_is_an_error(coracle):
+    with open("/dev/full", "wb") as full:
+        for words in (["list"], ["list", "-f", "json"], ["--version"], ["features"], ["spec", "--print"]):
+            p = coracle.popen(*words, stdout=full, stderr=subprocess.PIPE, text=True)
+            assert "write to stdout" in p.communicate(timeout=20)[1], words
+            assert p.returncode == 1
