@@ -40,17 +40,15 @@ def test_features_takes_global_flags(coracle_words, tmp_path):
 
 
 def test_every_mount_option_is_taken(coracle, coracle_words, bundle):
-    """The spec: the runtime MUST recognize the elements."""
+    """The spec: the runtime MUST recognize the elements.  Each gets a mount of its own in one container."""
+    b = bundle("true")
+    source = b.file("/source")
     for option in features(coracle_words)["mountOptions"]:
-        b = bundle("true")
-        source = b.path + "/source"
-        with open(source, "w", encoding="ascii"):
-            pass
-        b.file("/target")
-        options = [option] if "bind" in option else ["bind", option]
-        b.mount("/target", "bind", source, options)
-        result = coracle.run(b, check=False)
-        assert "not support" not in result.err and "unknown" not in result.err, option
+        if option == "remount":         # is for what is mounted already
+            continue
+        b.file(f"/targets/{option}")
+        b.mount(f"/targets/{option}", "bind", source, [option] if "bind" in option else ["bind", option])
+    coracle.run(b)
 
 
 def test_wrong_words(coracle_words):
