@@ -75,6 +75,8 @@ static int open_root(const struct globals *g, bool make, struct error *e)
 			return r;
 		fd = open(g->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
+	if (fd < 0 && errno == EACCES && geteuid() != 0)
+		return fail(e, EACCES, "open state root %s (not being root)", g->root);
 	if (fd < 0)
 		return fail(e, errno, "open state root %s", g->root);
 	return fd;
