@@ -31,7 +31,6 @@
 #include "namespaces/userns.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/interrupt.h"
-#include "runtime/base/path.h"
 #include "runtime/base/proc.h"
 #include "runtime/base/steps.h"
 #include "runtime/base/str.h"
@@ -158,12 +157,10 @@ static int open_group(struct exec *x, struct error *e)
 	x->cgroup = container_cgroup(x->container, e);
 	if (x->cgroup < 0)
 		return x->cgroup;
-	while (below && *below == '/')
-		below++;
-	if (!below || !*below)
+	if (!below)
 		return 0;
-	/* Strictly below the container's own group, by handle: no prefix of a name can lead to a sibling. */
-	int sub = path_beneath(x->cgroup, below, O_RDONLY | O_DIRECTORY, false, e);
+	/* By handle: no prefix of a name can lead to a sibling. */
+	int sub = cgroup_open_below(x->cgroup, below, e);
 	if (sub < 0)
 		return prefix(e, "--cgroup %s", x->options->cgroup);
 	replace_fd(&x->cgroup, sub);
