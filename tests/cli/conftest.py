@@ -8,8 +8,7 @@ import tempfile
 import pytest
 
 from bed.node import Result
-
-NOBODY = 65534
+from lib.coracle import NOBODY
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 """test_features.py - what engines ask for at their start, and decide by."""
 import json
 
-from conftest import NOBODY
+from lib.coracle import NOBODY
 
 
 def features(coracle_words, **how):

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from conftest import NOBODY
+from lib.coracle import NOBODY
 
 
 def test_spec_writes_into_the_working_directory(coracle_words, tmp_path):
