@@ -4,7 +4,12 @@
  * In RUNTIME. The unified hierarchy is found by its magic: /sys/fs/cgroup, or /sys/fs/cgroup/unified on a
  * host whose controllers are still bound to v1; a limit whose controller is not there is an error that names
  * both. A v1-only host is refused. All files are opened from the group's handle, those whose name comes from
- * the config by path_beneath(). */
+ * the config by path_beneath().
+ *
+ *	path.c where a group is	  tree.c make, open, remove	  controllers.c which it has, enabling
+ *	knobs.c limits as lines for files (pure, the table), weights.c (pure), apply.c writes them
+ *	devrules.c, devprog.c device rules as a BPF program (pure), devices.c attaches it
+ *	procs.c list, signal, kill	  events.c, freeze.c wait for the kernel	  stats.c figures */
 #ifndef CORACLE_CGROUP_H
 #define CORACLE_CGROUP_H
 

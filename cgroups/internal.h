@@ -3,6 +3,7 @@
 #ifndef CORACLE_CGROUPS_INTERNAL_H
 #define CORACLE_CGROUPS_INTERNAL_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,6 +98,9 @@ int events_wait(int group, size_t offset, bool want, int timeout_ms, struct erro
 int group_open_file(int group, const char *name, int flags, struct error *e);
 /* Milliseconds of the monotonic clock. */
 int64_t now_ms(void);
+
+/* The name of one of the groups directly below. Returns 1, or 0 if there is none. */
+int group_first_child(int group, char name[static NAME_MAX + 1]);
 
 /* Names of the groups directly below, NULL-terminated; freed by group_children_free(). */
 int group_children(int group, char ***ret, struct error *e);

@@ -18,7 +18,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/io.h"
 
-#define MAX_DEPTH	  64	     /* of groups below a container's */
+#define MAX_DEPTH	  256	     /* of groups below a container's that are looked into */
 #define PROCS_LIMIT	  (64 << 20) /* bytes of one cgroup.procs */
 #define KILL_TIMEOUT_MS	  10000
 #define FREEZE_TIMEOUT_MS 2000
@@ -50,6 +50,33 @@ void group_children_free(char **names)
 	free(names);
 }
 
+/* The groups' own files are no directories. */
+static struct dirent *next_child(DIR *dir)
+{
+	struct dirent *d;
+
+	while ((d = readdir(dir)))
+		if (d->d_type == DT_DIR && d->d_name[0] != '.')
+			break;
+	return d;
+}
+
+int group_first_child(int group, char name[static NAME_MAX + 1])
+{
+	int fd = openat(group, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		int r = -errno;
+		cleanup_close(&fd);
+		return r;
+	}
+	struct dirent *d = next_child(dir);
+	if (d)
+		memcpy(name, d->d_name, strnlen(d->d_name, NAME_MAX) + 1);
+	closedir(dir);
+	return d != NULL;
+}
+
 int group_children(int group, char ***ret, struct error *e)
 {
 	size_t count = 0;
@@ -63,9 +90,7 @@ int group_children(int group, char ***ret, struct error *e)
 	}
 	char **names = calloc(1, sizeof(*names));
 	struct dirent *d;
-	while (names && (d = readdir(dir))) {
-		if (d->d_type != DT_DIR || d->d_name[0] == '.')
-			continue;
+	while (names && (d = next_child(dir))) {
 		char **grown = realloc(names, (count + 2) * sizeof(*names));
 		char *name = grown ? strdup(d->d_name) : NULL;
 		if (grown)

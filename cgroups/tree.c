@@ -22,7 +22,6 @@
 
 #define MOUNT		  "/sys/fs/cgroup"
 #define MARK		  "user.coracle.made"
-#define MAX_DEPTH	  64
 #define MAX_RETRIES	  16
 #define REMOVE_TIMEOUT_MS 10000
 
@@ -127,10 +126,8 @@ static int make_group(int root, const char *below)
 			return 0;
 		if (errno == EEXIST)
 			return 1;
-		if (errno != ENOENT || i == MAX_RETRIES)
-			return -errno;
-		int r = make_parents(root, below);
-		if (r < 0 && r != -ENOENT) {
+		int r = errno != ENOENT || i == MAX_RETRIES ? -errno : make_parents(root, below);
+		if (r < 0 && (r != -ENOENT || i == MAX_RETRIES)) {
 			remove_parents(root, below);
 			return r;
 		}
@@ -177,24 +174,39 @@ int cgroup_create(int root, const char *path, const struct spec_resources *r, bo
 
 /* ---- remove ---- */
 
-/* Remove what is below a group, as far as it is empty. */
-static void remove_below(int group, int depth)
+/* The handle of the group with nothing below it that is found by always going down, and of the one above it,
+ * with its name there. Returns 1, or 0 if nothing is below. */
+static int find_lowest(int group, int *ret_above, char name[static NAME_MAX + 1])
 {
-	char **names = NULL;
+	auto_close int here = openat(group, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct error ignored;
+	int found = 0;
 
-	if (depth == MAX_DEPTH || group_children(group, &names, &ignored) < 0)
-		return;
-	for (char **n = names; *n; n++) {
-		if (unlinkat(group, *n, AT_REMOVEDIR) == 0)
-			continue;
-		auto_close int child = group_open_file(group, *n, O_RDONLY | O_DIRECTORY, &ignored);
-		if (child >= 0) {
-			remove_below(child, depth + 1);
-			unlinkat(group, *n, AT_REMOVEDIR);
-		}
+	while (here >= 0) {
+		int r = group_first_child(here, name);
+		if (r <= 0)
+			return r < 0 ? r : found;
+		int child = group_open_file(here, name, O_RDONLY | O_DIRECTORY, &ignored);
+		replace_fd(ret_above, take_fd(&here));
+		here = child;
+		found = 1;
 	}
-	group_children_free(names);
+	return found;
+}
+
+/* Remove what is below a group, until nothing is or something is busy. However deep a container has nested
+ * its groups, no more than three of them are open at once. */
+static void remove_below(int group)
+{
+	char name[NAME_MAX + 1];
+
+	for (;;) {
+		auto_close int above = -1;
+		if (find_lowest(group, &above, name) <= 0)
+			return;
+		if (unlinkat(above, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			return;
+	}
 }
 
 /* It was busy: groups below it, processes that are still leaving, or some that have to be killed. */
@@ -209,7 +221,7 @@ static int remove_slowly(int root, const char *below, bool kill, struct error *e
 		int r = kill ? cgroup_kill(group, e) : 0;
 		if (r < 0)
 			return r;
-		remove_below(group, 0);
+		remove_below(group);
 		if (unlinkat(root, below, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		int64_t left = end - now_ms();

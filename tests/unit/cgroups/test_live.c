@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -459,6 +460,45 @@ static void test_remove_waits_for_those_who_leave(void **state)
 	}
 }
 
+static void test_deep_groups_are_removed(void **state)
+{
+	struct rlimit few = { 32, 32 }, before;
+
+	(void)state;
+	need_cgroups();
+	auto_close int group = make("g");
+	int here = dup(group);
+	for (int i = 0; i < 300; i++) {
+		assert_int_equal(mkdirat(here, "n", 0755), 0);
+		if (i % 50 == 0)
+			assert_int_equal(mkdirat(here, "other", 0755), 0);
+		replace_fd(&here, openat(here, "n", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		assert_true(here >= 0);
+	}
+	close(here);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	int r = cgroup_destroy(root, path_of("g"), &e);
+	setrlimit(RLIMIT_NOFILE, &before);
+	OK(r);
+	assert_false(is_there(""));
+}
+
+static void test_parents_go_when_the_group_cannot_be_made(void **state)
+{
+	bool existed;
+
+	(void)state;
+	need_cgroups();
+	assert_int_equal(mkdirat(root, top + 1, 0755), 0);
+	auto_close int above = OK(cgroup_open(root, top, &e));
+	OK(io_write_file(above, "cgroup.max.depth", "2", &e));
+	assert_int_equal(cgroup_create(root, path_of("a/b/c"), NULL, &existed, &e), -EAGAIN);
+	assert_false(is_there("a"));
+	assert_true(is_there(""));
+}
+
 static void test_destroy_kills(void **state)
 {
 	(void)state;
@@ -602,6 +642,8 @@ int main(void)
 		TEST(test_freezing_says_when_it_is_done),
 		TEST(test_what_cannot_be_frozen_is_thawed),
 		TEST(test_remove_waits_for_those_who_leave),
+		TEST(test_deep_groups_are_removed),
+		TEST(test_parents_go_when_the_group_cannot_be_made),
 		TEST(test_destroy_kills),
 		TEST(test_devices_are_limited_and_updated),
 		TEST(test_the_root_is_found),
