@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* seal_entry.c - the entry point of the static binary: seal first, then the C library
+/* seal_entry.c - the entry point of the static binary: seal first, then memory, then the C library
  *
  * Runs before anything is set up: no libc, no relocation, no stack protector, no thread pointer; system calls
  * are made by hand. If the command line names a command that enters containers and we are not sealed yet,
  * execute a read-only clone of ourselves, marked in the environment. Whatever fails here is left to
  * seal_self(), which main calls and which checks. Setting up the C library twice would cost about a
  * millisecond here (cpuid traps under a hypervisor, page faults), a quarter of what a whole `run` takes. */
+#include <link.h>
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 #include <stdbool.h>
@@ -64,10 +65,44 @@ static bool enters_container(char **argv)
 	return false;
 }
 
-/* Called by the few instructions below. */
-void coracle_seal_early(long *stack);
+/* ---- memory ---- */
 
-void coracle_seal_early(long *stack)
+/* Where the linker put the ELF header of this program; its program headers tell the rest. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Of machines with larger pages too: not aligned there, the call fails, and nothing is lost. */
+#define PAGE	    4096L
+#define STACK_BYTES (10 * PAGE)
+
+static void populate(long from, long to)
+{
+	from &= -PAGE;
+	call5(SYS_madvise, from, ((to + PAGE - 1) & -PAGE) - from, MADV_POPULATE_WRITE, 0, 0);
+}
+
+/* Data and stack that are written anyway, mapped in one go: some 30 page faults less, of 9 microseconds each
+ * under a hypervisor that shadows page tables (tests/bench/README.md). */
+static void populate_all(const long *stack)
+{
+	const ElfW(Ehdr) *elf = (const void *)__ehdr_start;
+	const ElfW(Phdr) *header = (const void *)(__ehdr_start + elf->e_phoff);
+
+	for (int i = 0; i < elf->e_phnum; i++) {
+		long from = (long)__ehdr_start + (long)header[i].p_vaddr;
+
+		if (header[i].p_type == PT_LOAD && header[i].p_flags & PF_W)
+			populate(from, from + (long)header[i].p_memsz);
+	}
+	populate((long)stack - STACK_BYTES, (long)stack);
+}
+
+/* ---- sealing ---- */
+
+static void seal(long *stack)
 {
 	char **argv = (char **)(stack + 1);
 	char **env = argv + stack[0] + 1;
@@ -93,6 +128,15 @@ void coracle_seal_early(long *stack)
 	if (call5(SYS_mount_setattr, tree, (long)"", AT_EMPTY_PATH, (long)&attr, sizeof(attr)) == 0)
 		call5(SYS_execveat, tree, (long)"", (long)argv, (long)marked, AT_EMPTY_PATH);
 	call5(SYS_close, tree, 0, 0, 0, 0);
+}
+
+/* Called by the few instructions below. */
+void coracle_seal_early(long *stack);
+
+void coracle_seal_early(long *stack)
+{
+	seal(stack);
+	populate_all(stack);
 }
 
 #if defined(__x86_64__)
