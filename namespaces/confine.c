@@ -36,19 +36,37 @@
 /* All for its possessor; view, read, link and search for its owner: exec's process finds it by its name. */
 #define KEYRING_PERMISSIONS 0x3f1b0000
 
+/* A name is nobody's property: another user can have made a keyring of that name and let everybody in. */
+static bool is_own_keyring(long key)
+{
+	char text[256]; /* "keyring;UID;GID;PERMISSIONS;NAME" */
+	unsigned int uid;
+
+	long n = syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, text, sizeof(text) - 1);
+	if (n < 0)
+		return false;
+	text[n < (long)sizeof(text) ? n : (long)sizeof(text) - 1] = '\0';
+	return sscanf(text, "keyring;%u;", &uid) == 1 && uid == geteuid();
+}
+
 /* A kernel without keyrings, a filter around us, or a full quota leaves the caller's session keyring. */
 static int join_keyring(const char *name, struct error *e)
 {
 	long key = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
-	if (key >= 0) {
-		/* Joined, not made: then it is not ours to change, and needs no change. */
+	if (key >= 0 && is_own_keyring(key)) {
 		syscall(SYS_keyctl, KEYCTL_SETPERM, key, KEYRING_PERMISSIONS);
 		return 0;
 	}
-	if (errno != ENOSYS && errno != EPERM && errno != EDQUOT)
+	if (key >= 0) {
+		log_warning("session keyring %s is another user's: the container gets one without a name",
+			    name);
+		key = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	}
+	if (key >= 0 || errno == ENOSYS)
+		return 0;
+	if (errno != EPERM && errno != EDQUOT)
 		return fail(e, errno, "join session keyring %s", name);
-	if (errno != ENOSYS)
-		log_warning("no session keyring of its own for the container: %s", strerror(errno));
+	log_warning("no session keyring of its own for the container: %s", strerror(errno));
 	return 0;
 }
 

@@ -626,6 +626,89 @@ static void test_limits_and_keyring(void **state)
 	assert_int_equal(in_child(early, state), 0);
 }
 
+#define KEYCTL(...) syscall(SYS_keyctl, __VA_ARGS__)
+enum { GET_KEYRING_ID = 0, JOIN = 1, SETPERM = 5, SESSION = -3 };
+
+static int keyring_squatter(void *arg)
+{
+	int *pipes = arg; /* says it is ready, then waits */
+	char byte = 0;
+
+	child_expects(setresuid(4711, 4711, 4711) == 0, "setresuid");
+	long key = KEYCTL(JOIN, "_ses.squatted");
+	child_expects(key >= 0 && KEYCTL(SETPERM, key, 0x3f3f3f3f) == 0, "keyring");
+	child_expects(write(pipes[1], &key, sizeof(key)) == sizeof(key), "write");
+	child_expects(read(pipes[2], &byte, 1) >= 0, "read");
+	return 0;
+}
+
+static int join_squatted(void *arg)
+{
+	struct spec_process p = some_process();
+	struct confine c = { .process = &p, .keyring = "_ses.squatted" };
+	struct error e = { 0 };
+	long *squatted = arg, before = KEYCTL(GET_KEYRING_ID, SESSION, 0);
+
+	child_expects(confine_early(&c, &e) == 0, "%s", e.msg);
+	long key = KEYCTL(GET_KEYRING_ID, SESSION, 0);
+	child_expects(key != *squatted, "the container shares its keys with another user");
+	child_expects(key >= 0 && key != before, "no keyring of its own");
+	return 0;
+}
+
+static int join_twice(void *arg)
+{
+	struct spec_process p = some_process();
+	struct confine c = { .process = &p, .keyring = "_ses.shared" };
+	struct error e = { 0 };
+
+	(void)arg;
+	child_expects(confine_early(&c, &e) == 0, "%s", e.msg);
+	long first = KEYCTL(GET_KEYRING_ID, SESSION, 0);
+	int status, stay[2];
+	char byte;
+	child_expects(pipe(stay) == 0, "pipe");
+	pid_t pid = fork(); /* keeps it alive while we leave it */
+	if (pid == 0) {
+		close(stay[1]);
+		_exit(read(stay[0], &byte, 1) < 0);
+	}
+	child_expects(KEYCTL(JOIN, NULL) >= 0 && KEYCTL(GET_KEYRING_ID, SESSION, 0) != first, "leave");
+	child_expects(confine_early(&c, &e) == 0, "%s", e.msg);
+	child_expects(KEYCTL(GET_KEYRING_ID, SESSION, 0) == first, "exec's process has another keyring");
+	close(stay[1]);
+	waitpid(pid, &status, 0);
+	return 0;
+}
+
+static void test_session_keyrings_are_shared_with_exec_and_nobody_else(void **state)
+{
+	int ready[2], life[2];
+	long squatted;
+
+	(void)state;
+	need_root();
+	if (KEYCTL(GET_KEYRING_ID, SESSION, 0) < 0 && errno == ENOSYS) {
+		print_message("needs: a kernel with keyrings\n");
+		skip();
+	}
+	assert_int_equal(in_child(join_twice, NULL), 0);
+	assert_int_equal(pipe(ready) | pipe(life), 0);
+	int pipes[] = { ready[0], ready[1], life[0] };
+	pid_t squatter = fork();
+	if (squatter == 0) {
+		close(life[1]);
+		_exit(keyring_squatter(pipes));
+	}
+	assert_int_equal(read(ready[0], &squatted, sizeof(squatted)), sizeof(squatted));
+	int r = in_child(join_squatted, &squatted);
+	close(life[1]);
+	waitpid(squatter, NULL, 0);
+	for (size_t i = 0; i < COUNT_OF(pipes); i++)
+		close(pipes[i]);
+	assert_int_equal(r, 0);
+}
+
 static int oom_score(void *arg)
 {
 	struct error e = { 0 };
@@ -670,6 +753,7 @@ int main(void)
 		in_place(test_large_ids_do_not_wrap),
 		in_place(test_the_filter_goes_on_at_the_right_side),
 		in_place(test_limits_and_keyring),
+		in_place(test_session_keyrings_are_shared_with_exec_and_nobody_else),
 		in_place(test_oom_score),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
