@@ -39,7 +39,7 @@ int hooks_run(const struct spec *s, enum hook_kind kind, const struct state *sta
 	for (size_t i = 0; i < hooks->count; i++) {
 		int r = run_one(&hooks->list[i], input, e);
 		if (r < 0)
-			return prefix(e, "%s hook %s", hook_names[kind], hooks->list[i].path);
+			return prefix(e, "%s hook", hook_names[kind]);
 	}
 	return 0;
 }
