@@ -158,7 +158,7 @@ static void story_init(struct create *c, const struct create_options *o)
 			      .tty_master = -1,
 			      .start_fifo = -1,
 			      .started_fifo = -1,
-			      .notify = { .sock = -1 },
+			      .notify = { .sock = -1, .tree = -1 },
 			      .rootfs = ROOTFS_INIT };
 	for (int i = 0; i < NS_KIND_MAX; i++)
 		c->joined[i] = -1;
@@ -217,13 +217,17 @@ static int run_to_the_end(struct create *c, struct walk *w, int *ret_exit, struc
 	if (!c->options->detach)
 		return wait_foreground(c, ret_exit, e);
 	auto_close int pidfd = sys_pidfd_open(c->init_pid, 0);
-	return notify_wait_ready(&c->notify, c->init_pid, pidfd, e);
+	r = notify_wait_ready(&c->notify, c->init_pid, pidfd, e);
+	if (r < 0)
+		steps_undo(w);
+	return r;
 }
 
 static int prepare_caller(const struct create_options *o, struct error *e)
 {
 	if (geteuid() != 0)
-		return refuse(e, EPERM, "run coracle as root: containers of other users are not supported yet");
+		return refuse(e, EPERM,
+			      "run coracle as root: containers of other users are not supported yet");
 	int r = inherit_check_fds(o->preserve_fds, e);
 	if (r == 0)
 		r = fd_cloexec_from(3 + (unsigned int)inherit_count_fds(o->preserve_fds), e);

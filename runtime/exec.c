@@ -444,6 +444,8 @@ static int execute(struct walk *w, struct error *e)
 {
 	struct exec *x = story(w);
 
+	if (x->shield)
+		inherit_set_listen_pid(); /* the environment is SETUP's, the pid is ours */
 	int r = confine_last(&x->confine, e);
 	if (r < 0)
 		return r;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "namespaces/confine.h"
 #include "runtime/base/cleanup.h"
@@ -17,14 +18,27 @@
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 
-/* LISTEN_FDS as our caller set it; what is not a small number is no socket activation. */
-static int listen_fds(void)
+/* LISTEN_FDS as our caller set it; what is not a small number is no socket activation, nor what LISTEN_PID
+ * says is another's: we have merely inherited the words. */
+static int read_listen_fds(void)
 {
-	const char *text = getenv("LISTEN_FDS");
-	int n;
+	const char *text = getenv("LISTEN_FDS"), *whose = getenv("LISTEN_PID");
+	int n, pid;
 
 	if (!text || str_to_int(text, &n) < 0 || n < 0 || n > 1024)
 		return 0;
+	if (whose && (str_to_int(whose, &pid) < 0 || pid != getpid()))
+		return 0;
+	return n;
+}
+
+/* Asked first in RUNTIME, by inherit_check_fds: its children have other pids. */
+static int listen_fds(void)
+{
+	static int n = -1;
+
+	if (n < 0)
+		n = read_listen_fds();
 	return n;
 }
 
@@ -52,6 +66,14 @@ static int add(char **env, size_t *n, char *text, struct error *e)
 	return 0;
 }
 
+/* Ours to write to as long as the process lives: who clones once more says its own pid. */
+static char listen_pid[sizeof("LISTEN_PID=") + 12];
+
+void inherit_set_listen_pid(void)
+{
+	snprintf(listen_pid, sizeof(listen_pid), "LISTEN_PID=%d", (int)getpid());
+}
+
 static int add_listen_fds(char **env, size_t *n, struct error *e)
 {
 	char text[32];
@@ -61,7 +83,7 @@ static int add_listen_fds(char **env, size_t *n, struct error *e)
 	snprintf(text, sizeof(text), "LISTEN_FDS=%d", listen_fds());
 	int r = add(env, n, strdup(text), e);
 	if (r == 0)
-		r = add(env, n, strdup("LISTEN_PID=1"), e);
+		r = add(env, n, listen_pid, e);
 	const char *names = getenv("LISTEN_FDNAMES");
 	if (r == 0 && names) {
 		char *line = NULL;
@@ -87,6 +109,7 @@ int inherit_environment(const struct spec_process *p, const char *extra, char **
 		env[n++] = home;
 	if (r == 0)
 		r = add_listen_fds(env, &n, e);
+	inherit_set_listen_pid();
 	if (r == 0 && extra)
 		r = add(env, &n, strdup(extra), e);
 	if (r == 0)

@@ -17,8 +17,10 @@ int inherit_count_fds(int preserve);
 int inherit_check_fds(int preserve, struct error *e);
 
 /* The process's environment: the config's, HOME if it has none (from the container's passwd: called inside
- * its root), LISTEN_FDS and LISTEN_PID=1, and `extra` unless NULL. A new NULL-terminated list. */
+ * its root), LISTEN_FDS and LISTEN_PID, and `extra` unless NULL. A new NULL-terminated list. */
 int inherit_environment(const struct spec_process *p, const char *extra, char ***ret, struct error *e);
+/* LISTEN_PID in an environment made before is the calling process from now on. */
+void inherit_set_listen_pid(void);
 
 /* The pid, atomically. */
 int inherit_write_pid_file(const char *path, pid_t pid, struct error *e);

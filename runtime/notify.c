@@ -20,6 +20,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/interrupt.h"
 #include "runtime/base/log.h"
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
@@ -56,11 +57,24 @@ static const char *service_manager(void)
 	return host && (host[0] == '/' || host[0] == '@') ? host : NULL;
 }
 
+/* A mount of the directory that belongs nowhere yet. Made here: in a user namespace nobody can reach the
+ * state directory, and a handle alone could not be bound in another mount namespace. */
+static int clone_tree(struct notify *n, int dir, struct error *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					       MOUNT_ATTR_NOEXEC };
+
+	n->tree = sys_open_tree(dir, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (n->tree < 0)
+		return fail(e, errno, "clone the notify directory");
+	if (sys_mount_setattr(n->tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return fail(e, errno, "attributes of the notify directory");
+	return 0;
+}
+
 int notify_prepare(struct notify *n, const struct container *c, struct error *e)
 {
-	char path[FD_PATH_SIZE];
-
-	*n = (struct notify){ .sock = -1, .host = service_manager() };
+	*n = (struct notify){ .sock = -1, .tree = -1, .host = service_manager() };
 	if (!n->host)
 		return 0;
 	if (mkdirat(c->dir, "notify", 0755) < 0)
@@ -68,44 +82,34 @@ int notify_prepare(struct notify *n, const struct container *c, struct error *e)
 	auto_close int dir = openat(c->dir, "notify", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return fail(e, errno, "open the notify directory");
-	n->path = realpath(fd_path(dir, path), NULL);
-	if (!n->path)
-		return fail(e, errno, "path of the notify directory");
-	return make_socket(n, dir, e);
+	int r = make_socket(n, dir, e);
+	return r < 0 ? r : clone_tree(n, dir, e);
 }
 
 int notify_reopen(struct notify *n, const struct container *c, struct error *e)
 {
-	*n = (struct notify){ .sock = -1, .host = service_manager() };
+	*n = (struct notify){ .sock = -1, .tree = -1, .host = service_manager() };
 	auto_close int dir = openat(c->dir, "notify", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (!n->host || dir < 0)
 		return 0;
 	return make_socket(n, dir, e);
 }
 
-int notify_mount(const struct notify *n, int root, struct error *e)
+int notify_mount(struct notify *n, int root, struct error *e)
 {
 	auto_close int target = path_target(root, NOTIFY_CONTAINER_DIR, true, e);
 	if (target < 0)
 		return target;
-	/* By its path: a handle from the host's mount namespace could not be bound here. */
-	auto_close int tree = sys_open_tree(AT_FDCWD, n->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree < 0)
-		return fail(e, errno, "clone %s", n->path);
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-					       MOUNT_ATTR_NOEXEC };
-	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return fail(e, errno, "attributes of the notify directory");
-	if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	if (sys_move_mount(n->tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return fail(e, errno, "mount the notify directory at " NOTIFY_CONTAINER_DIR);
+	replace_fd(&n->tree, -1);
 	return 0;
 }
 
 void notify_done(struct notify *n)
 {
 	replace_fd(&n->sock, -1);
-	free(n->path);
-	n->path = NULL;
+	replace_fd(&n->tree, -1);
 }
 
 static int send_to_host(const struct notify *n, const char *text, struct error *e)
@@ -163,10 +167,16 @@ int notify_wait_ready(struct notify *n, pid_t main_pid, int pidfd, struct error 
 	if (n->sock < 0)
 		return 0;
 	for (;;) {
-		struct pollfd p[2] = { { .fd = n->sock, .events = POLLIN },
-				       { .fd = pidfd, .events = POLLIN } };
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		struct pollfd p[3] = { { .fd = n->sock, .events = POLLIN },
+				       { .fd = pidfd, .events = POLLIN },
+				       { .fd = interrupt_fd(), .events = POLLIN } };
+		if (poll(p, COUNT_OF(p), -1) < 0 && errno != EINTR)
 			return fail(e, errno, "poll");
+		if (p[2].revents) {
+			int r = interrupt_pending(e);
+			if (r < 0)
+				return prefix(e, "wait for READY=1");
+		}
 		if (p[0].revents & POLLIN) {
 			int r = notify_forward(n, main_pid, e);
 			if (r != 0)

@@ -16,8 +16,8 @@
 
 struct notify {
 	const char *host; /* the value of NOTIFY_SOCKET; NULL: no proxy */
-	char *path;	  /* <state>/notify, absolute, on the host */
 	int sock;	  /* our datagram socket; -1 */
+	int tree;	  /* a detached, read-only mount of <state>/notify; -1 */
 };
 
 #define NOTIFY_CONTAINER_DIR "/run/notify"
@@ -25,13 +25,14 @@ struct notify {
 
 /* Make the socket below the container's directory if NOTIFY_SOCKET is set. In RUNTIME. */
 int notify_prepare(struct notify *n, const struct container *c, struct error *e);
-/* Bind the directory into the container, read-only. In INIT, before pivot_root. */
-int notify_mount(const struct notify *n, int root, struct error *e);
+/* Put the directory into the container. In INIT, before pivot_root. */
+int notify_mount(struct notify *n, int root, struct error *e);
 /* Open the proxy again in `start`; sock stays -1 if the container has none. */
 int notify_reopen(struct notify *n, const struct container *c, struct error *e);
 /* Pass on one datagram that is waiting. Returns 1 if it said READY=1, else 0. */
 int notify_forward(struct notify *n, pid_t main_pid, struct error *e);
-/* Wait until READY=1 was passed on or the process behind pidfd is gone. */
+/* Wait until READY=1 was passed on or the process behind pidfd is gone; -EINTR if a signal
+ * asks us to end before (where interrupt_prepare was called). */
 int notify_wait_ready(struct notify *n, pid_t main_pid, int pidfd, struct error *e);
 void notify_done(struct notify *n);
 

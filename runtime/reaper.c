@@ -15,6 +15,8 @@
 #include "runtime/base/proc.h"
 #include "runtime/console.h"
 
+#define LAST_WORDS 1024 /* datagrams; the kernel holds fewer (net.unix.max_dgram_qlen) */
+
 struct watch {
 	const struct reaper *reaper;
 	struct console console;
@@ -47,7 +49,8 @@ static void take_signal(struct watch *w, int sig)
 	case SIGPIPE:
 		break;
 	default:
-		kill(w->reaper->pid, sig);
+		if (!w->ended) /* reaped: its number may be another's */
+			kill(w->reaper->pid, sig);
 	}
 }
 
@@ -80,6 +83,17 @@ static int watch_once(struct watch *w, struct error *e)
 	return 0;
 }
 
+/* What was sent before the end waits in our socket. Not without an end of its own: where the container has no
+ * pid namespace others may live on and send more. */
+static void pass_on_last_words(struct watch *w)
+{
+	struct error ignored;
+	struct pollfd p = { .fd = w->reaper->notify->sock, .events = POLLIN };
+
+	for (int i = 0; i < LAST_WORDS && poll(&p, 1, 0) == 1 && p.revents & POLLIN; i++)
+		notify_forward(w->reaper->notify, w->reaper->pid, &ignored);
+}
+
 int reaper_run(const struct reaper *r, int *ret_exit, struct error *e)
 {
 	struct watch w = { .reaper = r };
@@ -91,6 +105,8 @@ int reaper_run(const struct reaper *r, int *ret_exit, struct error *e)
 	while (result == 0 && !w.ended)
 		result = watch_once(&w, e);
 	console_close(&w.console);
+	if (r->notify && r->notify->sock >= 0)
+		pass_on_last_words(&w);
 	if (result == 0)
 		*ret_exit = proc_exit_code(w.status);
 	return result;

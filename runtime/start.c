@@ -89,7 +89,7 @@ static int run_poststart(struct container *c, struct error *e)
 int life_start(const struct globals *g, const char *id, struct error *e)
 {
 	AUTO(container) struct container *c = NULL;
-	struct notify notify = { .sock = -1 };
+	struct notify notify = { .sock = -1, .tree = -1 };
 
 	int r = container_open(g, id, true, &c, e);
 	if (r < 0)

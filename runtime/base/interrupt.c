@@ -16,6 +16,11 @@ int interrupt_prepare(struct error *e)
 
 	if (signals >= 0)
 		return 0;
+	/* What our caller ignores (conmon SIGPIPE, nohup SIGHUP) the container would ignore with us, and with
+	 * SIGCHLD ignored nobody could be waited for. Nobody ignores real-time signals. */
+	for (int sig = 1; sig < 32; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_DFL);
 	sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return fail(e, errno, "block signals");

@@ -12,7 +12,7 @@
 
 #include "runtime/base/error.h"
 
-/* Block signals, make the signalfd. Once; a second call does nothing. */
+/* Block signals, each with its default action, make the signalfd. Once; a second call does nothing. */
 int interrupt_prepare(struct error *e);
 
 /* The signalfd, -1 before interrupt_prepare. */

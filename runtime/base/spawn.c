@@ -208,6 +208,7 @@ static int start(struct child *c, pid_t *ret_pid, struct error *e)
 	int pidfd = -1;
 
 	c->parent = getpid();
+	signal(SIGCHLD, SIG_DFL); /* a caller that ignores it passes that on: nobody could be waited for */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid_t pid = clone(child_main, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
