@@ -18,6 +18,16 @@ static bool is_empty(const struct console_pipe *p)
 	return p->start == p->end;
 }
 
+void console_own_size(uint16_t *height, uint16_t *width)
+{
+	struct winsize size;
+
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0)
+		return;
+	*height = size.ws_row;
+	*width = size.ws_col;
+}
+
 int console_open(struct console *c, int master, struct error *e)
 {
 	struct termios raw;

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <termios.h>
 
 #include "runtime/base/error.h"
@@ -28,6 +29,9 @@ struct console {
 	struct console_pipe in, out;
 };
 
+/* The size of our own terminal, for one that is being made; left alone if stdin is none. Programs look at it
+ * as soon as they start, which is before the relay does. */
+void console_own_size(uint16_t *height, uint16_t *width);
 /* master -1: a relay that does nothing. */
 int console_open(struct console *c, int master, struct error *e);
 void console_resize(const struct console *c);

@@ -101,7 +101,7 @@ int create_init_terminal(struct walk *w, struct error *e)
 	auto_close int master = -1, slave = -1;
 
 	int r = tty_open(c->rootfs.root, &master, &slave, e);
-	if (r == 0 && p->console_height)
+	if (r == 0)
 		r = tty_set_size(master, p->console_height, p->console_width, e);
 	if (r == 0)
 		r = rootfs_console(&c->rootfs, slave, e);

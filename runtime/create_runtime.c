@@ -23,6 +23,7 @@
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/console.h"
 #include "runtime/inherit.h"
 
 #define CONFIG_LIMIT (16U << 20)
@@ -88,6 +89,8 @@ int create_runtime_load_config(struct walk *w, struct error *e)
 	r = check_terminal(o, c->spec->process, e);
 	if (r < 0)
 		return r;
+	if (c->spec->process && c->spec->process->terminal && !o->console_socket)
+		console_own_size(&c->spec->process->console_height, &c->spec->process->console_width);
 	r = ns_plan(c->spec, &c->plan, e);
 	if (r < 0)
 		return prefix(e, "config.json");

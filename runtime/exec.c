@@ -35,6 +35,7 @@
 #include "runtime/base/steps.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/console.h"
 #include "runtime/exec_process.h"
 #include "runtime/inherit.h"
 #include "runtime/reaper.h"
@@ -129,6 +130,8 @@ static int load_process(struct walk *w, struct error *e)
 		r = exec_process_make(x->options, x->spec, &x->process_arena, &x->process, e);
 	if (r == 0)
 		r = check_terminal(x, e);
+	if (r == 0 && x->process->terminal && !x->options->console_socket)
+		console_own_size(&x->process->console_height, &x->process->console_width);
 	return r;
 }
 
