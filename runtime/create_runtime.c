@@ -104,16 +104,23 @@ static char *rootfs_path(struct create *c)
 			      : arena_printf(c->spec->arena, "%s/%s", c->bundle, path);
 }
 
+/* RFC 3339. Counted by hand: gmtime_r(3) would open and read the host's time zone first.
+ * Years are taken from March on, so that the leap day is a year's last: 400 years have 146,097 days. */
 static const char *now(struct arena *a)
 {
 	struct timespec t;
-	struct tm tm;
-	char date[32];
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	return arena_printf(a, "%s.%09ldZ", date, t.tv_nsec);
+	long days = t.tv_sec / 86400 + 719468, secs = t.tv_sec % 86400; /* days since 1 March of year 0 */
+	long era = days / 146097, of_era = days % 146097;
+	long year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	long of_year = of_era - (365 * year + year / 4 - year / 100);
+	long month = (5 * of_year + 2) / 153; /* 0: March */
+	long day = of_year - (153 * month + 2) / 5 + 1;
+
+	return arena_printf(a, "%04ld-%02ld-%02ldT%02ld:%02ld:%02ld.%09ldZ", era * 400 + year + (month >= 10),
+			    month < 10 ? month + 3 : month - 9, day, secs / 3600, secs / 60 % 60, secs % 60,
+			    t.tv_nsec);
 }
 
 static unsigned int hook_mask(const struct spec *s)
