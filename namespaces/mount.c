@@ -57,11 +57,16 @@ static int set_data(int fs, const char *type, char *option, struct error *e)
 	return r < 0 ? fail_fs(fs, errnum, type, option, e) : 0;
 }
 
-/* One superblock serves all mounts of these: its own read-only flag is not ours to set. */
-static bool is_shared_instance(const char *type)
+/* Where "ro" is a matter of the mount alone: one superblock serves all mounts of these, or (tmpfs) ends with
+ * its only mount. */
+static bool has_no_readonly(const char *type)
 {
-	return str_eq(type, "proc") || str_eq(type, "sysfs") || str_eq(type, "cgroup2") ||
-	       str_eq(type, "mqueue") || str_eq(type, "devpts");
+	static const char *const types[] = { "proc", "sysfs", "cgroup2", "mqueue", "devpts", "tmpfs" };
+
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (str_eq(type, types[i]))
+			return true;
+	return false;
 }
 
 static const struct {
@@ -78,7 +83,7 @@ static const struct {
  * into the kernel's log, where this interface answers its caller. */
 static int set_flags(int fs, const char *type, const struct mountopts *o, struct error *e)
 {
-	if ((o->set | o->set_all) & MOUNT_ATTR_RDONLY && !is_shared_instance(type) &&
+	if ((o->set | o->set_all) & MOUNT_ATTR_RDONLY && !has_no_readonly(type) &&
 	    sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
 		return fail_fs(fs, errno, type, "ro", e);
 	for (size_t i = 0; i < COUNT_OF(super_flags); i++)

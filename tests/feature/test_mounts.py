@@ -112,6 +112,15 @@ def test_what_is_not_supported_is_refused_by_name(coracle, bundle, option):
     assert result.rc and f"option {option.partition('=')[0]}: this version of coracle does not support it" in result.err
 
 
+def test_the_data_of_a_version_1_cgroup_is_left_out(coracle, bundle):
+    b = bundle("mounts", "/sys/fs/cgroup")
+    b.config["mounts"][-1].update(type="cgroup", options=["ro", "memory", "xattr"])
+    assert coracle.run(b).out.count(" - cgroup2 ") == 1
+    b.config["mounts"][-1].update(type="cgroup2")
+    result = coracle.run(b, check=False)
+    assert result.rc and "cgroup2 memory" in result.err
+
+
 def test_an_unknown_type_is_named(coracle, bundle):
     result = coracle.run(bundle("true").mount("/m", "nosuchfs", "m"), check=False)
     assert result.rc and "mounts[7]: mount m at /m: file system type nosuchfs: No such device" in result.err
