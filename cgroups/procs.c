@@ -181,15 +181,15 @@ ssize_t cgroup_pids(int group, pid_t **ret, struct error *e)
 	size_t unique = 0;
 
 	int r = pids_below(group, &p, 0, e);
-	if (r == 0 && !p.list)
-		r = pids_add(&p, 0, e) ? -ENOMEM : 0; /* an empty list is a list, too */
+	if (r == 0 && !p.list && !(p.list = malloc(sizeof(*p.list)))) /* an empty list is a list, too */
+		r = fail(e, ENOMEM, "list processes");
 	if (r < 0) {
 		free(p.list);
 		return r;
 	}
 	qsort(p.list, p.count, sizeof(*p.list), by_number);
 	for (size_t i = 0; i < p.count; i++) /* one that moved while we read stands there twice */
-		if (p.list[i] > 0 && (unique == 0 || p.list[unique - 1] != p.list[i]))
+		if (unique == 0 || p.list[unique - 1] != p.list[i])
 			p.list[unique++] = p.list[i];
 	*ret = p.list;
 	return (ssize_t)unique;

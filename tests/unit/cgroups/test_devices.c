@@ -32,7 +32,7 @@ static struct error e;
 
 /* ---- an interpreter ---- */
 
-static bool compare(uint8_t op, uint32_t a, uint32_t b)
+static bool compare(uint8_t op, uint64_t a, uint64_t b)
 {
 	switch (op) {
 	case BPF_JEQ:
@@ -66,26 +66,31 @@ static bool run(const struct bpf_insn *insns, size_t count, uint32_t type, uint3
 		uint32_t minor)
 {
 	const struct bpf_cgroup_dev_ctx context = { access << 16 | type, major, minor };
-	uint32_t r[BPF_REG_10 + 1] = { 0 };
+	uint64_t r[BPF_REG_10 + 1] = { 0 };
+	uint32_t word;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct bpf_insn *in = &insns[i];
-		uint32_t operand = in->code & BPF_X ? r[in->src_reg] : (uint32_t)in->imm;
+		uint64_t operand = in->code & BPF_X ? r[in->src_reg] : (uint64_t)(int64_t)in->imm;
 		switch (BPF_CLASS(in->code)) {
 		case BPF_LDX:
 			assert_int_equal(in->src_reg, BPF_REG_1);
-			memcpy(&r[in->dst_reg], (const char *)&context + in->off, sizeof(uint32_t));
+			memcpy(&word, (const char *)&context + in->off, sizeof(word));
+			r[in->dst_reg] = word;
 			break;
 		case BPF_ALU:
-		case BPF_ALU64:
-			r[in->dst_reg] = compute(BPF_OP(in->code), r[in->dst_reg], operand);
+		case BPF_ALU64: /* only to set r0 to 0 or 1 */
+			r[in->dst_reg] = compute(BPF_OP(in->code), (uint32_t)r[in->dst_reg],
+						 (uint32_t)operand);
 			break;
 		case BPF_JMP:
 			if (BPF_OP(in->code) == BPF_EXIT)
 				return r[BPF_REG_0];
-			__attribute__((fallthrough));
-		case BPF_JMP32:
 			if (compare(BPF_OP(in->code), r[in->dst_reg], operand))
+				i += (size_t)in->off;
+			break;
+		case BPF_JMP32:
+			if (compare(BPF_OP(in->code), (uint32_t)r[in->dst_reg], (uint32_t)operand))
 				i += (size_t)in->off;
 			break;
 		default:
