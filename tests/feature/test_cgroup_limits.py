@@ -46,9 +46,8 @@ def update(coracle, id, resources, **how):
     ({"limit": 0, "swap": 0, "kernel": 0, "disableOOMKiller": False}, ["max", "max", "0"]),
 ])
 def test_memory(coracle, limited, limits, files):
-    c = limited({"memory": limits, "unified": {"memory.oom.group": "1"}})
+    c = limited({"memory": limits})
     assert knobs(coracle, c, "memory.max", "memory.swap.max", "memory.low") == files
-    assert coracle.knob(c, "memory.oom.group") == "1"
 
 
 @memory
@@ -101,8 +100,7 @@ def test_a_check_before_an_update_saves_the_container(coracle, limited):
     ({"quota": -1, "shares": 0, "realtimePeriod": 0, "realtimeRuntime": 0}, ["100", "max 100000"]),
 ])
 def test_cpu(coracle, limited, limits, files):
-    c = limited({"cpu": limits, "unified": {"cpu.uclamp.min": "0"}} if "realtimePeriod" not in limits
-                else {"cpu": limits, "unified": {"cpu.weight": "100"}})
+    c = limited({"cpu": limits})
     assert knobs(coracle, c, "cpu.weight", "cpu.max") == files
 
 
@@ -143,7 +141,7 @@ def test_cpuset(coracle, limited):
 @pytest.mark.parametrize("limit, file", [(50, "50"), (0, "0"), (1, "1"), (-1, "max")])
 def test_pids(coracle, limited, limit, file):
     """0 and 1 are less than it takes to set a container up."""
-    c = limited({"pids": {"limit": limit}, "unified": {"memory.min": "0"}})
+    c = limited({"pids": {"limit": limit}})
     assert coracle.knob(c, "pids.max") == file
     assert coracle.state(c)["status"] == "running"
 
