@@ -238,11 +238,13 @@ static int prepare_caller(const struct create_options *o, struct error *e)
 	return r;
 }
 
-/* A child comes back from the walk only if it failed. When the container was recorded before, nobody listens
- * any more but `start`, over its FIFO; else RUNTIME has been told, and what is written there is lost with it.
- */
-static void end_child(const struct create *c, const struct error *e)
+/* SETUP comes back from the walk when its rows are done, INIT only if it failed. When the container was
+ * recorded before, nobody listens to INIT any more but `start`, over its FIFO; else RUNTIME has been told,
+ * and what is written there is lost with it. */
+static void end_child(const struct create *c, enum who me, int r, const struct error *e)
 {
+	if (me == WHO_SETUP)
+		_exit(r < 0);
 	if (c->started_fifo >= 0 && write(c->started_fifo, e, sizeof(*e)) < 0)
 		_exit(2);
 	_exit(1);
@@ -261,7 +263,7 @@ int life_create(const struct create_options *o, int *ret_exit, struct error *e)
 	steps_init(&w, create_steps, COUNT_OF(create_steps), &c);
 	r = steps_walk(&w, e);
 	if (w.me != WHO_RUNTIME)
-		end_child(&c, e);
+		end_child(&c, w.me, r, e);
 	if (r == 0 && o->run)
 		r = run_to_the_end(&c, &w, ret_exit, e);
 	cleanup_close(&w.sock);

@@ -48,11 +48,12 @@ int create_init_enter(struct walk *w, struct error *e)
 		return r;
 	if (setsid() < 0)
 		return fail(e, errno, "setsid");
-	if (!c->plan.setup && c->plan.enter_user && !c->plan.join[NS_MOUNT])
+	/* Until we become its root we have the host's ids, which reach what it cannot. */
+	if (c->plan.enter_user && !c->plan.join[NS_MOUNT])
 		r = rootfs_reach(&c->rootfs, e);
-	/* With a SETUP process all but the mount namespace has been joined. */
-	if (r == 0 && !c->plan.setup && c->plan.enter_user)
+	if (r == 0 && c->plan.enter_user)
 		r = userns_become_root(e);
+	/* With a SETUP process all but the mount namespace has been joined. */
 	if (r == 0)
 		r = ns_join(c->joined, c->plan.setup ? NS_BIT(NS_MOUNT) : NS_ALL_KINDS, e);
 	if (r == 0 && c->plan.make & CLONE_NEWCGROUP)

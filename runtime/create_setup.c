@@ -41,8 +41,6 @@ int create_setup_make(struct walk *w, struct error *e)
 	uint64_t rest = c->plan.setup_unshare & ~(uint64_t)CLONE_NEWUSER;
 
 	int r = ns_hide_self(e);
-	if (r == 0 && c->plan.enter_user)
-		r = userns_become_root(e);
 	if (r == 0 && rest)
 		r = ns_unshare(rest, e);
 	if (r == 0 && c->plan.set_time_offsets)
