@@ -54,7 +54,8 @@ static int read_id_file(const char *rootfs, const char *path, char **ret, struct
 	auto_close int fd = open(fd_path(handle, name), O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(e, errno, "open %s in the container", path);
-	return io_read_fd(fd, ID_FILE_MAX, ret, NULL, e);
+	int r = io_read_fd(fd, ID_FILE_MAX, ret, NULL, e);
+	return r < 0 ? prefix(e, "%s in the container", path) : r;
 }
 
 /* Find a name or (name NULL) an id in a file below rootfs. -ENOENT: not there, or no such file. */
