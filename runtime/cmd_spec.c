@@ -20,7 +20,7 @@ struct spec_options {
 
 static const struct opt spec_table[] = {
 	{ "bundle", 'b', OPT_STRING, AT(bundle), "DIR", "write it there (default: the working directory)" },
-	{ "rootless", 0, OPT_FLAG, AT(rootless), NULL, "one that works without being root" },
+	{ "rootless", 0, OPT_FLAG, AT(rootless), NULL, "with a user namespace in which the caller is root" },
 	{ "print", 0, OPT_FLAG, AT(print), NULL, "print it instead of writing a file" },
 	{ .kind = OPT_END },
 };
