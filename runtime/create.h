@@ -32,6 +32,7 @@ struct create {
 	char *cgroup_path;
 	bool cgroup_existed;
 	bool attach_late;	      /* no CLONE_INTO_CGROUP on this kernel */
+	bool had_init;		      /* INIT was made: a failure is an end, with poststop hooks */
 	int console_socket;	      /* connected; -1 */
 	int tty_master;		      /* the terminal's end that RUNTIME keeps; -1 */
 	int start_fifo, started_fifo; /* both O_RDWR, in INIT until it executes; -1 with `run` */

@@ -157,9 +157,16 @@ static int first_record(struct create *c, struct error *e)
 
 void create_runtime_undo_reserve(struct walk *w)
 {
+	struct create *c = story(w);
 	struct error ignored;
-	if (story(w)->container)
-		container_remove(story(w)->container, &ignored);
+
+	if (!c->container)
+		return;
+	if (c->had_init) {
+		c->container->state->pid = 0;
+		hooks_run_poststop(c->spec, c->container->state);
+	}
+	container_remove(c->container, &ignored);
 }
 
 int create_runtime_reserve_id(struct walk *w, struct error *e)
@@ -387,6 +394,7 @@ int create_runtime_clone_init(struct walk *w, struct error *e)
 		return 0;
 	}
 	c->init_pid = pid;
+	c->had_init = true;
 	steps_close_peer(w);
 	return 0;
 }
@@ -398,6 +406,7 @@ int create_runtime_adopt_init(struct walk *w, struct error *e)
 	int status;
 
 	c->init_pid = w->passed_pid;
+	c->had_init = true;
 	replace_fd(&w->child, -1);
 	if (c->init_pid <= 0)
 		return refuse(e, EPROTO, "the setup process told no pid");

@@ -60,7 +60,6 @@ int life_kill_all(struct container *c, struct error *e)
 	return 0;
 }
 
-/* A failing poststop hook is told and passed over: the container is gone in any case. */
 static void run_poststop(const struct container *c, const struct spec *s)
 {
 	AUTO(spec) struct spec *loaded = NULL;
@@ -72,8 +71,7 @@ static void run_poststop(const struct container *c, const struct spec *s)
 		log_warning("%s", error.msg);
 		return;
 	}
-	if (hooks_run(s ? s : loaded, HOOK_POSTSTOP, c->state, STATUS_STOPPED, &error) < 0)
-		log_warning("%s", error.msg);
+	hooks_run_poststop(s ? s : loaded, c->state);
 }
 
 /* Without a pid namespace of its own a container's other processes outlive its first: they are killed. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "runtime/base/cleanup.h"
+#include "runtime/base/log.h"
 #include "runtime/base/spawn.h"
 
 static int run_one(const struct spec_hook *h, const char *input, struct error *e)
@@ -24,6 +25,19 @@ static int run_one(const struct spec_hook *h, const char *input, struct error *e
 			   .timeout_ms = h->timeout > 0 ? h->timeout * 1000 : 0 };
 
 	return spawn_run(&s, NULL, e);
+}
+
+void hooks_run_poststop(const struct spec *s, const struct state *state)
+{
+	const struct spec_hooks *hooks = &s->hooks[HOOK_POSTSTOP];
+	struct error error;
+
+	if (hooks->count == 0)
+		return;
+	auto_free char *input = state_to_json(state, STATUS_STOPPED, false, false);
+	for (size_t i = 0; input && i < hooks->count; i++)
+		if (run_one(&hooks->list[i], input, &error) < 0)
+			log_warning("poststop hook: %s", error.msg);
 }
 
 int hooks_run(const struct spec *s, enum hook_kind kind, const struct state *state, enum status status,

@@ -61,8 +61,11 @@ int life_kill_all(struct container *c, struct error *e);
  * and `s` spare opening and parsing again where the caller has them (-1, NULL else). */
 int life_remove(struct container *c, int cgroup_root, const struct spec *s, struct error *e);
 
-/* Run the hooks of a kind with the OCI state on stdin (runtime/hooks.c); poststop and poststart policies are
- * the callers'. */
+/* The poststop hooks, when the container is gone: all of them; one that fails is told as a warning. */
+void hooks_run_poststop(const struct spec *s, const struct state *state);
+
+/* Run the hooks of another kind with the OCI state on stdin (runtime/hooks.c), until one fails; what follows
+ * is the caller's. */
 int hooks_run(const struct spec *s, enum hook_kind kind, const struct state *state, enum status status,
 	      struct error *e);
 
