@@ -100,7 +100,7 @@ class VmProcess(Process):
                     status, = struct.unpack("<i", data)
                     break
         except (EOFError, OSError):
-            self._feed("err", b"\nbed: the machine is gone\n")
+            self._feed("err", f"\n{self._node.failed('the machine is gone')}\n".encode())
             self._over(255)
             return
         with self._changed:
@@ -211,7 +211,7 @@ class VmNode(Node):
     def _alive(self):
         return self._qemu.poll() is None
 
-    def _failed(self, what):
+    def failed(self, what):
         told = []
         for name in ("log", "console"):
             with contextlib.suppress(OSError), open(f"{self.directory}/{name}", errors="replace") as f:
@@ -224,7 +224,7 @@ class VmNode(Node):
         end = time.monotonic() + 180
         while not self._is_ready(boot):
             if not self._alive() or time.monotonic() > end:
-                raise self._failed("did not come up")
+                raise self.failed("did not come up")
             time.sleep(0.02)
         for n in range(PORTS):
             port = socket.socket(socket.AF_UNIX)
@@ -255,7 +255,7 @@ class VmNode(Node):
         self.qmp("migrate", uri="exec:cat >" + path)
         while (status := self.qmp("query-migrate").get("status")) != "completed":
             if status == "failed":
-                raise self._failed("its state could not be saved")
+                raise self.failed("its state could not be saved")
             time.sleep(0.05)
         self.pull_plug()
 

@@ -125,6 +125,12 @@ static void test_names_are_told_sorted_and_all_of_them(void **state)
 	assert_int_equal(n, COUNT_OF(words));
 }
 
+static void again(struct mountopts *o, char *const *options)
+{
+	mountopts_done(o);
+	*o = parsed(options);
+}
+
 static void test_later_options_win(void **state)
 {
 	char ro[] = "ro", rw[] = "rw", noatime[] = "noatime", strict[] = "strictatime", sync[] = "sync",
@@ -133,16 +139,17 @@ static void test_later_options_win(void **state)
 	(void)state;
 	struct mountopts o = parsed(OPTIONS(ro, rw));
 	assert_true(o.set == 0 && o.clear == MOUNT_ATTR_RDONLY);
-	o = parsed(OPTIONS(rw, ro));
+	again(&o, OPTIONS(rw, ro));
 	assert_true(o.set == MOUNT_ATTR_RDONLY && o.clear == 0);
-	o = parsed(OPTIONS(noatime, strict));
+	again(&o, OPTIONS(noatime, strict));
 	assert_true(o.set == MOUNT_ATTR_STRICTATIME && o.clear == ATIME);
-	o = parsed(OPTIONS(sync, async));
+	again(&o, OPTIONS(sync, async));
 	assert_true(o.sb_set == 0 && o.sb_clear == MS_SYNCHRONOUS);
-	o = parsed(OPTIONS(rbind, bind));
+	again(&o, OPTIONS(rbind, bind));
 	assert_true(o.bind && !o.recursive);
-	o = parsed(OPTIONS(shared, slave));
+	again(&o, OPTIONS(shared, slave));
 	assert_true(o.propagation == MS_SLAVE && !o.propagation_recursive);
+	mountopts_done(&o);
 }
 
 static void test_the_rest_is_data_in_order(void **state)
