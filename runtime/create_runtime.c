@@ -320,21 +320,9 @@ pid_t create_clone(struct create *c, uint64_t flags, struct error *e)
 	return pid < 0 ? fail(e, errno, "clone") : pid;
 }
 
-static void kill_and_reap(pid_t *pid)
-{
-	struct error ignored;
-	int status;
-
-	if (*pid <= 0)
-		return;
-	kill(*pid, SIGKILL);
-	proc_wait(*pid, &status, &ignored);
-	*pid = 0;
-}
-
 void create_runtime_undo_init(struct walk *w)
 {
-	kill_and_reap(&story(w)->init_pid);
+	proc_end(&story(w)->init_pid);
 }
 
 void create_runtime_undo_setup(struct walk *w)
@@ -343,8 +331,8 @@ void create_runtime_undo_setup(struct walk *w)
 
 	if (w->passed_pid > 0 && c->init_pid <= 0)
 		c->init_pid = w->passed_pid;
-	kill_and_reap(&c->setup_pid);
-	kill_and_reap(&c->init_pid);
+	proc_end(&c->setup_pid);
+	proc_end(&c->init_pid);
 }
 
 static void forget_host_side(struct create *c)

@@ -305,26 +305,14 @@ static int clone_process(struct walk *w, struct error *e)
 	return r;
 }
 
-static void kill_and_reap(pid_t *pid)
-{
-	struct error ignored;
-	int status;
-
-	if (*pid <= 0)
-		return;
-	kill(*pid, SIGKILL);
-	proc_wait(*pid, &status, &ignored);
-	*pid = 0;
-}
-
 static void undo_clone(struct walk *w)
 {
 	struct exec *x = story(w);
 
 	if (w->passed_pid > 0 && x->pid <= 0)
 		x->pid = w->passed_pid;
-	kill_and_reap(&x->setup_pid);
-	kill_and_reap(&x->pid);
+	proc_end(&x->setup_pid);
+	proc_end(&x->pid);
 }
 
 static int adopt(struct walk *w, struct error *e)

@@ -196,7 +196,9 @@ static int split_long_path(int *dir, const char **name, struct error *e)
 	return fd;
 }
 
-int fd_unix_connect(int dir, const char *name, int type, struct error *e)
+/* What connect and listen share: the address is made, and `use` does one of them. */
+static int unix_open(int dir, const char *name, int type, int (*use)(int, const struct sockaddr_un *),
+		     const char *what, struct error *e)
 {
 	struct sockaddr_un sa = { 0 };
 	const char *whole = name;
@@ -209,25 +211,27 @@ int fd_unix_connect(int dir, const char *name, int type, struct error *e)
 	auto_close int sock = unix_socket(type, e);
 	if (sock < 0)
 		return sock;
-	if (connect(sock, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return fail(e, errno, "connect to %s", whole);
+	if (use(sock, &sa) < 0)
+		return fail(e, errno, "%s %s", what, whole);
 	return take_fd(&sock);
+}
+
+static int use_connect(int sock, const struct sockaddr_un *sa)
+{
+	return connect(sock, (const struct sockaddr *)sa, sizeof(*sa));
+}
+
+static int use_listen(int sock, const struct sockaddr_un *sa)
+{
+	return bind(sock, (const struct sockaddr *)sa, sizeof(*sa)) < 0 ? -1 : listen(sock, 8);
+}
+
+int fd_unix_connect(int dir, const char *name, int type, struct error *e)
+{
+	return unix_open(dir, name, type, use_connect, "connect to", e);
 }
 
 int fd_unix_listen(int dir, const char *name, int type, struct error *e)
 {
-	struct sockaddr_un sa = { 0 };
-	const char *whole = name;
-	struct error ignored;
-
-	auto_close int parent = split_long_path(&dir, &name, &ignored);
-	int r = unix_address(dir, name, &sa, e);
-	if (r < 0)
-		return r;
-	auto_close int sock = unix_socket(type, e);
-	if (sock < 0)
-		return sock;
-	if (bind(sock, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(sock, 8) < 0)
-		return fail(e, errno, "listen on %s", whole);
-	return take_fd(&sock);
+	return unix_open(dir, name, type, use_listen, "listen on", e);
 }

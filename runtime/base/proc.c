@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -70,6 +71,18 @@ int proc_wait(pid_t pid, int *ret_status, struct error *e)
 	if (r < 0)
 		return fail(e, errno, "wait for process %d", (int)pid);
 	return 0;
+}
+
+void proc_end(pid_t *pid)
+{
+	struct error ignored;
+	int status;
+
+	if (*pid <= 0)
+		return;
+	kill(*pid, SIGKILL);
+	proc_wait(*pid, &status, &ignored);
+	*pid = 0;
 }
 
 int proc_exit_code(int wait_status)

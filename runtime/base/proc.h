@@ -25,6 +25,9 @@ bool proc_is_alive(pid_t pid, uint64_t start);
 /* waitpid by pidfd or pid; returns the wait status as waitpid(2) gives it, in *ret_status. */
 int proc_wait(pid_t pid, int *ret_status, struct error *e);
 
+/* Kill a child and wait for it; *pid becomes 0. Nothing if it is not above 0. */
+void proc_end(pid_t *pid);
+
 /* What a shell would say of a wait status: the exit code, or 128 + signal. */
 int proc_exit_code(int wait_status);
 
