@@ -41,8 +41,9 @@ TREES = {
                "nftables iptables kmod busybox-static procps psmisc socat jq python3"),
     # What tests/bench measures coracle against.
     "bench": ("forky", RUNTIME_LIBS + " crun runc strace"),
-    # The virtual machine: Debian stable as it stands, with its kernel.  pytest runs inside.
-    "vm": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 criu crun runc iproute2 iputils-ping "
+    # The virtual machine: Debian stable as it stands, with its kernel.  pytest runs inside.  The qemu that runs it
+    # is taken from here too (vm.py): Debian 12's own breaks the guest's flags register now and then.
+    "vm": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 qemu-system-x86 criu crun runc iproute2 iputils-ping "
            "nftables iptables kmod busybox-static procps psmisc socat jq python3 python3-pytest strace"),
     "build-trixie": ("trixie", BUILD),
     "build-bookworm": ("bookworm", BUILD),

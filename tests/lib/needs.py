@@ -44,8 +44,6 @@ def _vm():
         return "no virtual machines are started here"
     if os.environ.get("CORACLE_TEST_QUICK"):
         return "a quick run"
-    if not shutil.which("qemu-system-x86_64"):
-        return "no qemu-system-x86_64"
     return os.path.isdir(trees.tree_path("vm")) or f"{trees.tree_path('vm')} is not made"
 
 
