@@ -43,6 +43,16 @@ static int fail_fs(int fs, int errnum, const char *type, const char *what, struc
 	return fail(e, errnum, "%s%s%s%s", type, *what ? " " : "", what, last);
 }
 
+/* Some file systems look at their options only now, and do not say which one they mean. */
+static int fail_create(int fs, int errnum, const char *type, const struct mountopts *o, struct error *e)
+{
+	char all[200] = "";
+
+	for (size_t i = 0, used = 0; i < o->n_data && used < sizeof(all); i++)
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i ? "," : "", o->data[i]);
+	return fail_fs(fs, errnum, type, all, e);
+}
+
 static int set_data(int fs, const char *type, char *option, struct error *e)
 {
 	char *equals = strchr(option, '=');
@@ -116,7 +126,7 @@ int mount_new(const char *type, const char *source, const struct mountopts *o, s
 	if (r < 0)
 		return r;
 	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail_fs(fs, errno, type, "", e);
+		return fail_create(fs, errno, type, o, e);
 	uint64_t attr = (o->set & ~o->clear_all) | o->set_all;
 	int mount = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned int)attr);
 	if (mount < 0)
