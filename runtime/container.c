@@ -134,6 +134,29 @@ int container_lock(struct container *c, struct error *e)
 	return 0;
 }
 
+static int try_record(struct container *c, struct error *e)
+{
+	int r = state_read(c->dir, &c->state, e);
+	return r < 0 && r != -ENOENT ? prefix(e, "container %s", c->id) : r;
+}
+
+/* No record: somebody is making or removing the container at this moment, holding its lock, or was
+ * interrupted. The lock tells which. */
+static int read_record(struct container *c, struct error *e)
+{
+	bool locked = c->locked;
+
+	int r = try_record(c, e);
+	if (r != -ENOENT || locked)
+		return r == -ENOENT ? 0 : r;
+	r = container_lock(c, e);
+	if (r < 0)
+		return r;
+	r = try_record(c, e);
+	container_unlock(c);
+	return r == -ENOENT ? 0 : r;
+}
+
 int container_open(const struct globals *g, const char *id, bool with_lock, struct container **ret,
 		   struct error *e)
 {
@@ -154,9 +177,9 @@ int container_open(const struct globals *g, const char *id, bool with_lock, stru
 		if (r < 0)
 			return r;
 	}
-	r = state_read(c->dir, &c->state, e);
-	if (r < 0 && r != -ENOENT)
-		return prefix(e, "container %s", id);
+	r = read_record(c, e);
+	if (r < 0)
+		return r;
 	*ret = take_ptr(c);
 	return 0;
 }
