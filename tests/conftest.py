@@ -24,8 +24,8 @@ CHECKOUT = os.path.dirname(TESTS)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--for-vm", action="store_true", help="only tests that are to run in the virtual machine: "
-                     "those marked also_in_vm, and those with a need that only it can meet")
+    parser.addoption("--for-vm", action="store_true", help="only tests that are to run in the virtual machine: those "
+                     "with a need that only it can meet, and of each file the first one marked also_in_vm")
     parser.addoption("--here", action="store_true", help="do not go into a node (leftovers are not looked for)")
 
 
@@ -71,7 +71,14 @@ def needs_of(item):
 def pytest_collection_modifyitems(config, items):
     if not config.option.for_vm:
         return
-    for_vm = [i for i in items if i.get_closest_marker("also_in_vm") or any(map(needs.in_vm, needs_of(i)))]
+    for_vm, seen = [], set()
+    for item in items:
+        # the machine is slow, and what it need not show has run natively: one test stands for its file
+        if any(map(needs.in_vm, needs_of(item))):
+            for_vm.append(item)
+        elif item.get_closest_marker("also_in_vm") and item.path not in seen:
+            for_vm.append(item)
+            seen.add(item.path)
     config.hook.pytest_deselected(items=[i for i in items if i not in for_vm])
     items[:] = for_vm
 
