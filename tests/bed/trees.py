@@ -179,7 +179,8 @@ def _make(name, path, log):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     unfinished = f"{path}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)   # of a run that was killed; we hold the lock
-    command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
+    # in mounts of its own: what it has mounted goes with it when it is killed
+    command = ["unshare", "--mount", "--propagation=private", "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
                "--include=" + ",".join(packages.split()),
                "--dpkgopt=force-unsafe-io",
                "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
