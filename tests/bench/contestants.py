@@ -10,7 +10,7 @@ import signal
 import time
 
 ROOTFS = "/bench/rootfs"
-GROUPS = "/sys/fs/cgroup/work"
+GROUPS = "/sys/fs/cgroup/contest"
 REAP = ["reap"]
 PROFILES = ["plain", "seccomp"]
 
@@ -93,7 +93,7 @@ class Runtime:
                 directory = f"{work}/bundles/{self.name}-{kind}"
                 os.makedirs(directory)
                 with open(directory + "/config.json", "w", encoding="ascii") as f:
-                    json.dump(config(f"/work/{self.name}-{kind}", args, seccomp if profile == "seccomp" else None),
+                    json.dump(config(f"/contest/{self.name}-{kind}", args, seccomp if profile == "seccomp" else None),
                               f)
 
     def run(self, profile):

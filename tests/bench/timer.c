@@ -92,7 +92,7 @@ static void finish(pid_t pid, long long begun, long long cpu)
 	       ended - begun, cpu, used, maxrss, faults);
 }
 
-#define GROUP "/sys/fs/cgroup/work"
+#define GROUP "/sys/fs/cgroup/contest"
 
 int main(void)
 {
