@@ -111,6 +111,24 @@ static bool waits_for_start(const struct walk *w)
 	return !story(w)->options->run;
 }
 
+/* Does the config deny making a device that the defaults allow? Then INIT makes its own first. */
+static bool narrows_mknod(const struct walk *w)
+{
+	const struct spec_resources *r = story(w)->spec->resources;
+
+	for (size_t i = 0; r && i < r->n_devices; i++) {
+		const struct spec_device_rule *d = &r->devices[i];
+		if (!d->allow && d->mknod && (d->major >= 0 || d->minor >= 0 || !d->read || !d->write))
+			return true;
+	}
+	return false;
+}
+
+static bool leaves_mknod(const struct walk *w)
+{
+	return !narrows_mknod(w);
+}
+
 static const struct step create_steps[] = {
 	{ "load config", WHO_RUNTIME, create_runtime_load_config },
 	{ "reserve id", WHO_RUNTIME, create_runtime_reserve_id, create_runtime_undo_reserve },
@@ -128,12 +146,13 @@ static const struct step create_steps[] = {
 	{ "attach init to cgroup", WHO_RUNTIME, create_runtime_attach, NULL, init_attaches_late },
 	{ "write id maps of init", WHO_RUNTIME, create_runtime_write_maps, NULL, init_is_user },
 	{ "enter namespaces", WHO_INIT, create_init_enter },
-	{ "limit devices", WHO_RUNTIME, create_runtime_limit_group, .overlap = true },
+	{ "limit devices", WHO_RUNTIME, create_runtime_limit_group, NULL, leaves_mknod, .overlap = true },
 	{ "set oom score", WHO_RUNTIME, create_runtime_set_oom_score, NULL, has_oom_score, .overlap = true },
 	{ "set rlimits", WHO_RUNTIME, create_runtime_set_rlimits, NULL, sets_rlimits, .overlap = true },
 	{ "open root", WHO_INIT, create_init_rootfs },
 	{ "mount", WHO_INIT, create_init_mounts },
 	{ "make devices", WHO_INIT, create_init_devices },
+	{ "limit devices that are made", WHO_RUNTIME, create_runtime_limit_group, NULL, narrows_mknod },
 	{ "run createRuntime hooks", WHO_RUNTIME, create_runtime_run_runtime_hooks, NULL, has_runtime_hooks },
 	{ "run createContainer hooks", WHO_INIT, create_init_hooks, NULL, has_container_hooks },
 	{ "open terminal", WHO_INIT, create_init_terminal, NULL, has_terminal },

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
 #include "cgroups/cgroup.h"
 #include "namespaces/tty.h"
 #include "namespaces/userns.h"
@@ -25,8 +26,7 @@
 #include "runtime/base/sys.h"
 #include "runtime/console.h"
 #include "runtime/inherit.h"
-
-#define CONFIG_LIMIT (16U << 20)
+#include "runtime/stored_config.h"
 
 static struct create *story(const struct walk *w)
 {
@@ -297,6 +297,13 @@ int create_runtime_make_cgroup(struct walk *w, struct error *e)
 	c->cgroup = cgroup_create(c->cgroup_root, c->cgroup_path, r, &c->cgroup_existed, e);
 	if (c->cgroup < 0)
 		return c->cgroup;
+	if (c->cgroup_existed) {
+		/* Known before any process is in it: a forced delete must never end or remove what is not
+		 * ours. */
+		c->container->state->cgroup_joined = true;
+		if (state_write(c->container->dir, c->container->state, e) < 0)
+			return -e->code;
+	}
 	if (r && cgroup_apply(c->cgroup, r, !c->cgroup_existed, e) < 0) {
 		create_runtime_undo_cgroup(w);
 		return -e->code;
@@ -479,7 +486,6 @@ int create_runtime_record(struct walk *w, struct error *e)
 		return r;
 	s->pid = c->init_pid;
 	s->start_time = start;
-	s->cgroup_joined = c->cgroup_existed;
 	r = state_write(c->container->dir, s, e);
 	if (r == 0 && c->options->pidfd_socket)
 		r = inherit_send_pidfd(c->options->pidfd_socket, c->init_pid, e);

@@ -21,8 +21,6 @@
 #include "runtime/base/sys.h"
 #include "runtime/stored_config.h"
 
-#define CONFIG_LIMIT (16U << 20)
-
 int config_load(const struct container *c, struct spec **ret, struct error *e)
 {
 	auto_free char *text = NULL;

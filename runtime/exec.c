@@ -10,16 +10,12 @@
  * and confines itself first, and only its sibling, born with what is left, enters the pid namespace. */
 #include "runtime/life.h"
 
-#include "config.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -102,12 +98,7 @@ static int open_container(struct walk *w, struct error *e)
 	if (r < 0)
 		return r;
 	x->pidfd = container_pidfd(x->container, e);
-	if (x->pidfd < 0)
-		return x->pidfd;
-	if (!x->options->ignore_paused && container_status(x->container) == STATUS_PAUSED)
-		return refuse(e, EBUSY,
-			      "cannot exec in a paused container (use --ignore-paused to override)");
-	return 0;
+	return x->pidfd < 0 ? x->pidfd : 0;
 }
 
 static int check_terminal(const struct exec *x, struct error *e)
@@ -160,6 +151,9 @@ static int open_group(struct exec *x, struct error *e)
 	x->cgroup = container_cgroup(x->container, e);
 	if (x->cgroup < 0)
 		return x->cgroup;
+	if (!x->options->ignore_paused && cgroup_is_frozen(x->cgroup, e) == 1)
+		return refuse(e, EBUSY,
+			      "cannot exec in a paused container (use --ignore-paused to override)");
 	if (!below)
 		return 0;
 	/* By handle: no prefix of a name can lead to a sibling. */
@@ -275,9 +269,9 @@ static int clone_child(struct walk *w, enum who who, pid_t *ret, struct error *e
 		return 0;
 	}
 	*ret = pid;
+	/* Its sibling has the socket, too: the end would not tell. */
 	if (who == WHO_SETUP)
-		w->child = sys_pidfd_open(pid,
-					  0); /* its sibling has the socket, too: the end would not tell */
+		w->child = sys_pidfd_open(pid, 0);
 	steps_close_peer(w);
 	return 0;
 }
@@ -361,6 +355,13 @@ static int tell_pid(struct walk *w, struct error *e)
 	if (r == 0 && x->options->pid_file)
 		r = inherit_write_pid_file(x->options->pid_file, x->pid, e);
 	return r;
+}
+
+static void undo_tell_pid(struct walk *w)
+{
+	const struct exec *x = story(w);
+	if (x->options->pid_file)
+		unlink(x->options->pid_file);
 }
 
 /* ---- rows of SETUP (shielded) or INIT ---- */
@@ -463,7 +464,7 @@ static const struct step exec_steps[] = {
 	{ "attach terminal", WHO_INIT, attach_terminal, NULL, has_terminal },
 	{ "confine", WHO_INIT, confine, NULL, is_plain },
 	{ "send terminal", WHO_RUNTIME, send_terminal, NULL, has_console_socket },
-	{ "tell pid", WHO_RUNTIME, tell_pid },
+	{ "tell pid", WHO_RUNTIME, tell_pid, undo_tell_pid },
 	{ "execute", WHO_INIT, execute },
 };
 

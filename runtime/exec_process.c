@@ -12,8 +12,7 @@
 
 #include "runtime/base/io.h"
 #include "runtime/base/str.h"
-
-#define PROCESS_LIMIT (16U << 20)
+#include "runtime/stored_config.h"
 
 static int from_file(const struct exec_options *o, struct arena **ret_arena, struct spec_process **ret,
 		     struct error *e)
@@ -23,9 +22,9 @@ static int from_file(const struct exec_options *o, struct arena **ret_arena, str
 	int r;
 
 	if (str_eq(o->process_file, "-"))
-		r = io_read_fd(0, PROCESS_LIMIT, &text, &size, e);
+		r = io_read_fd(0, CONFIG_LIMIT, &text, &size, e);
 	else
-		r = io_read_file(AT_FDCWD, o->process_file, PROCESS_LIMIT, &text, &size, e);
+		r = io_read_file(AT_FDCWD, o->process_file, CONFIG_LIMIT, &text, &size, e);
 	if (r == 0)
 		r = spec_parse_process(text, size, ret_arena, ret, e);
 	return r < 0 ? prefix(e, "process file %s", o->process_file) : 0;

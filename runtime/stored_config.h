@@ -6,6 +6,9 @@
 #include "runtime/container.h"
 #include "specs/spec.h"
 
+/* Most bytes of a config.json or process file that are read at all. */
+#define CONFIG_LIMIT (16U << 20)
+
 int config_load(const struct container *c, struct spec **ret, struct error *e);
 
 #endif

@@ -80,8 +80,11 @@ def everything(bundle, in_setup):
 
 
 def bundle_for(bundle, step):
-    return everything(bundle, "setup" in step or step in ("join namespaces", "make user namespace", "write id maps",
+    b = everything(bundle, "setup" in step or step in ("join namespaces", "make user namespace", "write id maps",
                                                           "make namespaces", "adopt init"))
+    if step == "limit devices that are made":
+        b.resources["devices"].append({"allow": False, "type": "c", "major": 1, "minor": 3, "access": "m"})
+    return b
 
 
 def nothing_is_recorded(coracle):
@@ -159,12 +162,14 @@ def test_exec_fails_at(coracle, bundle, tmp_path, step, mode):
     c = running(coracle, bundle, "setup" in name or name == "adopt process")
     before = processes_of(coracle, c)
     with console_socket(tmp_path) as console:
-        done = coracle("exec", "--tty", "--detach", "--console-socket", console, c, "/init", "sleep", "50",
+        done = coracle("exec", "--tty", "--detach", "--console-socket", console, "--pid-file", tmp_path / "exec.pid",
+                       c, "/init", "sleep", "50",
                        env={mode: name}, check=False)
     if mode == "CORACLE_FAIL_AT":
         assert done.rc == 255
         assert "injected failure" in done.err and name in done.err
         assert processes_of(coracle, c) == before
+        assert not (tmp_path / "exec.pid").exists()
     elif who == "RUNTIME":
         assert done.rc == 128 + signal.SIGKILL
     else:
@@ -190,3 +195,24 @@ def test_ctrl_c_in_a_hook_undoes_create(coracle, bundle, tmp_path):
     assert p.returncode == 1
     assert b"interrupted by signal 2" in err
     nothing_is_recorded(coracle)
+
+
+def test_a_killed_runtime_does_not_claim_a_group_that_was_there(coracle, bundle):
+    """`delete --force` of what it left removes the record and spares the group and who is in it since."""
+    group = "/sys/fs/cgroup/was-there"
+    os.mkdir(group)
+    other = subprocess.Popen(["sleep", "100"])
+    try:
+        b = bundle("sleep", "100")
+        b.linux["cgroupsPath"] = "/was-there"
+        assert coracle.try_create(b, env={"CORACLE_KILL_AFTER": "create cgroup"}).rc == 128 + signal.SIGKILL
+        with open(group + "/cgroup.procs", "w", encoding="ascii") as f:
+            f.write(str(other.pid))
+        assert coracle("delete", "--force", coracle.ids[-1]).rc == 0
+        nothing_is_recorded(coracle)
+        assert other.poll() is None
+        assert os.path.isdir(group)
+    finally:
+        other.kill()
+        other.wait()
+        os.rmdir(group)

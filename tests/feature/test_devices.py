@@ -127,3 +127,11 @@ def test_a_host_node_with_other_numbers_is_not_bound(coracle, bundle):
     b.linux["devices"] = [{"path": "/dev/zero", "type": "c", "major": 1, "minor": 3}]
     result = coracle.run(b, check=False)
     assert result.rc and "device /dev/zero: the host's is another device than c 1:3" in result.err
+
+
+def test_a_rule_against_making_a_default_device_comes_after_it_is_made(coracle, bundle):
+    """The rules are applied beside INIT's work, but not when they would get in its way."""
+    b = bundle("stat", "/dev/null", "--", "write", "/dev/null", "x")
+    b.resources["devices"].append({"allow": False, "type": "c", "major": 1, "minor": 3, "access": "m"})
+    for _ in range(5):
+        assert nodes(coracle.run(b).out)["/dev/null"]["rdev"] == "1:3"
