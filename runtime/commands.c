@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* commands.c - the command table, its look-up, its help */
+/* commands.c - look-up and help of the commands; the table itself is in table.c */
 #include "runtime/commands.h"
 
 #include <stdlib.h>
@@ -7,11 +7,6 @@
 #include "runtime/base/str.h"
 
 const struct opt no_options[] = { { .kind = OPT_END } };
-
-const struct command *const commands[] = {
-	&cmd_run, &cmd_create, &cmd_start,  &cmd_exec,	 &cmd_kill,   &cmd_delete, &cmd_state,	  &cmd_list,
-	&cmd_ps,  &cmd_pause,  &cmd_resume, &cmd_update, &cmd_events, &cmd_spec,   &cmd_features, NULL,
-};
 
 const struct command *command_find(const char *name)
 {

@@ -46,12 +46,16 @@ struct command {
 	int min_args, max_args;
 	bool in_order; /* what follows the first argument is not ours */
 	bool enters;   /* enters a container: runs from a sealed clone of our binary (seal.h) */
+	bool node;     /* lives in coracle-node: coracle executes that (node.h) */
 	int failure;   /* exit code of an error; 0: EXIT_FAILED */
 	int (*run)(struct call *c, struct error *e);
 };
 
-/* All of them, in the order of the help, ended by NULL. */
+/* All of them, in the order of the help, ended by NULL; each program has a table of its own (table.c). */
 extern const struct command *const commands[];
+
+/* Which of the two programs this is. */
+extern const bool program_is_node;
 
 /* NULL if there is none. */
 const struct command *command_find(const char *name);

@@ -17,6 +17,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
+#include "runtime/node.h"
 #include "runtime/seal.h"
 #include "specs/default.h"
 
@@ -127,7 +128,11 @@ static int run_command(const char *name, char **argv, const struct globals *g, s
 
 	if (!c)
 		return usage(e, "unknown command %s", name);
-	int r = c->enters ? seal_self(command_line, e) : 0;
+	int r = 0;
+	if (c->node && !program_is_node)
+		r = node_execute(command_line, e);
+	else if (c->enters)
+		r = seal_self(command_line, e);
 	if (r == 0)
 		r = command_run(c, g, argv, e);
 	if (r >= 0)
@@ -145,6 +150,8 @@ static int print_help(const char *name, struct error *e)
 
 	if (name && !c)
 		return usage(e, "unknown command %s", name);
+	if (c && c->node && !program_is_node)
+		return node_execute(command_line, e);
 	if (c)
 		command_help(c, stdout);
 	else

@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -25,6 +27,22 @@
 #endif
 
 #define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static char own_path[PATH_MAX];
+
+const char *seal_own_path(void)
+{
+	if (!*own_path && readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) < 0)
+		*own_path = 0;
+	return own_path;
+}
+
+/* The first start tells the second one. */
+static void learn_own_path(const char *told)
+{
+	if (*told == '/' && strlen(told) < sizeof(own_path))
+		memcpy(own_path, told, strlen(told) + 1);
+}
 
 static bool is_sealed(int exe)
 {
@@ -72,9 +90,13 @@ int seal_self(char *const argv[], struct error *e)
 	auto_close int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (exe < 0)
 		return fail(e, errno, "open /proc/self/exe");
-	if (getenv(SEAL_MARKER)) {
+	const char *told = getenv(SEAL_MARKER);
+	if (told) {
+		bool sealed = is_sealed(exe);
+		if (sealed)
+			learn_own_path(told);
 		unsetenv(SEAL_MARKER);
-		if (is_sealed(exe))
+		if (sealed)
 			return 0;
 	}
 	auto_close int sealed = clone_read_only();
@@ -82,7 +104,7 @@ int seal_self(char *const argv[], struct error *e)
 		sealed = copy_to_memory(exe);
 	if (sealed < 0)
 		return fail(e, errno, "make a read-only clone of our own binary");
-	if (setenv(SEAL_MARKER, "1", 1) < 0)
+	if (setenv(SEAL_MARKER, seal_own_path(), 1) < 0)
 		return fail(e, errno, "setenv");
 	sys_execveat(sealed, "", argv, environ, AT_EMPTY_PATH);
 	return fail(e, errno, "execute the read-only clone of our own binary");

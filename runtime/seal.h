@@ -13,10 +13,14 @@
 
 #include "runtime/base/error.h"
 
-/* The word in the environment that says: this is the second start. It is believed only if it is true. */
+/* The word in the environment that says: this is the second start. It is believed only if it is true. Its
+ * value is the path of our own file, which the clone no longer tells. */
 #define SEAL_MARKER "_CORACLE_SEALED"
 
 /* Make sure that we run sealed: returns 0 if we do, does not return if we had to start again. */
 int seal_self(char *const argv[], struct error *e);
+
+/* The path of our own file as it was when we were started, sealed or not; "" if the kernel did not tell. */
+const char *seal_own_path(void);
 
 #endif

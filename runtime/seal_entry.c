@@ -16,6 +16,7 @@
 #include "runtime/seal.h"
 
 #define MAX_ENVIRONMENT 4096
+#define MAX_PATH	4096
 
 static inline long call5(long nr, long a, long b, long c, long d, long f)
 {
@@ -102,6 +103,18 @@ static void populate_all(const long *stack)
 
 /* ---- sealing ---- */
 
+/* The marker's value is the path of our own file; one that is too long or unknown is left out. */
+static void make_marker(char *marker)
+{
+	static const char start[] = SEAL_MARKER "=";
+	char *path = marker + sizeof(start) - 1;
+
+	for (size_t i = 0; start[i]; i++)
+		marker[i] = start[i];
+	long length = call5(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)path, MAX_PATH, 0);
+	path[length > 0 && length < MAX_PATH ? length : 0] = 0;
+}
+
 static void seal(long *stack)
 {
 	char **argv = (char **)(stack + 1);
@@ -116,7 +129,8 @@ static void seal(long *stack)
 			return;
 		marked[n] = env[n];
 	}
-	char marker[] = SEAL_MARKER "=1";
+	char marker[sizeof(SEAL_MARKER) + MAX_PATH];
+	make_marker(marker);
 	marked[n] = marker;
 	marked[n + 1] = NULL;
 

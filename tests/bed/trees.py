@@ -29,22 +29,26 @@ import time
 RECIPE = 1          # raise it when what is done to a tree changes, not only its list of packages
 
 # What coracle's own binary needs at run time, also when built with sanitizers.
-RUNTIME_LIBS = "libseccomp2 libcap2 libyajl2 libmnl0 libasan8 libubsan1"
+RUNTIME_LIBS = ("libseccomp2 libcap2 libyajl2 libmnl0 libnftnl11 libprotobuf-c1 libzstd1 liblz4-1 libssl3t64 "
+                "libarchive13t64 libsystemd0 libasan8 libubsan1")
 
 # Written to for building in another Debian than the machine's own.
 BUILD = ("gcc libc6-dev make autoconf automake pkgconf clang libclang-rt-dev "
-         "libseccomp-dev libcap-dev libyajl-dev libmnl-dev libcmocka-dev")
+         "libseccomp-dev libcap-dev libyajl-dev libcmocka-dev libmnl-dev libnftnl-dev libprotobuf-c-dev "
+         "protobuf-c-compiler libzstd-dev liblz4-dev libssl-dev libarchive-dev libsystemd-dev")
 
 TREES = {
     # Nodes on this kernel: the newest CRIU copes with the newest kernels, hence testing.
     "native": ("forky", RUNTIME_LIBS + " criu crun runc redis-server nginx-light iproute2 iputils-ping "
-               "nftables iptables kmod busybox-static procps psmisc socat jq python3"),
+               "nftables iptables kmod busybox-static procps psmisc socat jq python3 postgresql nodejs openssh-server "
+               "openssl iperf3 tcpdump curl rsync acl attr"),
     # What tests/bench measures coracle against.
     "bench": ("forky", RUNTIME_LIBS + " crun runc strace"),
     # The virtual machine: Debian stable as it stands, with its kernel.  pytest runs inside.  The qemu that runs it
     # is taken from here too (vm.py): Debian 12's own breaks the guest's flags register now and then.
     "vm": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 qemu-system-x86 criu crun runc iproute2 iputils-ping "
-           "nftables iptables kmod busybox-static procps psmisc socat jq python3 python3-pytest strace"),
+           "nftables iptables kmod busybox-static procps psmisc socat jq python3 python3-pytest strace redis-server "
+           "systemd systemd-sysv dbus dbus-user-session libpam-systemd uidmap openssl curl"),
     "build-trixie": ("trixie", BUILD),
     "build-bookworm": ("bookworm", BUILD),
 }

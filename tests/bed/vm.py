@@ -355,6 +355,7 @@ def run_pytest(binary, xml, arguments):
             # all of the source: some tests read the tables they test
             node.put(copy_source(packed + "/source"), "/bed/source")
         node.put(binary, "/bed/bin/coracle")
+        node.put(os.path.join(os.path.dirname(binary), "coracle-node"), "/bed/bin/coracle-node")
         node.put(build_payload(os.path.join(trees.cache_dir(), "payload")), "/bed/bin/payload")
         process = node.start(
             ["python3", "-B", "-m", "pytest", "-q", "--junitxml=/bed/results.xml", *arguments, "."], cwd="/bed/source/tests",
