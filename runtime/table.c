@@ -10,10 +10,10 @@
 #define NODE(entry, word, sentence) &cmd_##entry
 const bool program_is_node = true;
 #else
-#define NODE(entry, word, sentence)                                              \
-	&(const struct command)                                                  \
-	{                                                                        \
-		.name = word, .arguments = "", .summary = sentence, .node = true \
+#define NODE(entry, word, sentence)                                                                     \
+	&(const struct command)                                                                         \
+	{                                                                                               \
+		.name = word, .arguments = "", .summary = sentence, .options = no_options, .node = true \
 	}
 const bool program_is_node = false;
 #endif
