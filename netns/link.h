@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link.h - links: bridges, veth pairs, vxlan; made, changed, moved, removed, read back
+ *
+ * Functions that take a batch append one request to it (nl.h). A link is named by its name: rtnetlink finds
+ * it by IFLA_IFNAME, which spares a round trip for the index. Names are 1 to 15 bytes, without "/" or blanks
+ * (link_name_is_valid; a batch with another one is broken). */
+#ifndef CORACLE_NETNS_LINK_H
+#define CORACLE_NETNS_LINK_H
+
+#include <net/if.h>
+
+#include "netns/nl.h"
+#include "runtime/base/inet.h"
+
+bool link_name_is_valid(const char *name);
+
+/* A bridge that is up. Its MAC is given, for a bridge without one of its own takes the lowest of its ports',
+ * and the gateway's MAC would change as containers come and go. No STP, no multicast snooping. -EEXIST. */
+struct link_bridge {
+	const char *name;
+	const uint8_t *mac; /* MAC_SIZE bytes */
+	uint32_t mtu;	    /* 0: the kernel's */
+};
+void link_create_bridge(struct nl_batch *b, const struct link_bridge *l);
+
+/* A veth pair: both ends are named, placed and up (if `up`) by one request. The peer is made straight in its
+ * namespace. */
+struct link_veth {
+	const char *name;	 /* our end */
+	const char *peer_name;	 /* the container's end */
+	const uint8_t *mac;	 /* ours; NULL: random */
+	const uint8_t *peer_mac; /* NULL: random */
+	uint32_t mtu;		 /* of both; 0: the kernel's */
+	int peer_netns;		 /* handle; -1: ours */
+	int master;		 /* index of the bridge that our end becomes a port of; 0: none */
+	bool up;		 /* bring both ends up */
+};
+void link_create_veth(struct nl_batch *b, const struct link_veth *l);
+
+/* A VXLAN tunnel's end: no learning of remote addresses from the wire but those given by fdb_add_remote
+ * (neigh.h) unless `learning`. */
+struct link_vxlan {
+	const char *name;
+	uint32_t vni;		/* 1 to 2^24-1 */
+	const struct ip *local; /* the outer source address */
+	uint16_t port;		/* 0: 4789 */
+	int lower;		/* index of the link below; 0: by route */
+	uint32_t mtu;		/* 0: the kernel's */
+	const uint8_t *mac;	/* NULL: random */
+	bool learning;
+	int master; /* as above */
+	bool up;
+};
+void link_create_vxlan(struct nl_batch *b, const struct link_vxlan *l);
+
+void link_delete(struct nl_batch *b, const char *name);
+/* By index: for a link whose name may have changed. */
+void link_delete_index(struct nl_batch *b, int index);
+
+/* Change an existing link; fields at their zero are left alone. */
+struct link_change {
+	int index;	      /* which: by index, or */
+	const char *name;     /* by name */
+	const char *new_name; /* the link must be down, but on Linux 6.3 and later */
+	const uint8_t *mac;
+	uint32_t mtu;
+	bool up, down;
+	int master; /* index; LINK_NO_MASTER: taken out */
+	int netns;  /* only if `move`: handle of the namespace it goes to (new_name is its name there) */
+	bool move;
+	int new_index; /* in the new namespace; 0: the kernel's choice */
+};
+#define LINK_NO_MASTER (-1)
+void link_change(struct nl_batch *b, const struct link_change *c);
+
+/* What a bridge's port does; each is left alone where its bit is not in `set`. */
+enum port_flag {
+	PORT_ISOLATED = 1 << 0,	      /* no traffic to other isolated ports */
+	PORT_LEARNING = 1 << 1,	      /* source addresses enter the bridge's table */
+	PORT_HAIRPIN = 1 << 2,	      /* frames may leave where they came in */
+	PORT_NEIGH_SUPPRESS = 1 << 3, /* ARP and ND are answered by the bridge's knowledge */
+	PORT_FLOOD = 1 << 4,	      /* frames for unknown unicast addresses go there */
+	PORT_GUARD = 1 << 5,	      /* BPDU guard */
+};
+void link_set_port(struct nl_batch *b, const char *name, unsigned int set, unsigned int to);
+
+/* What a link is, read back. */
+struct link {
+	int index;
+	char name[IFNAMSIZ];
+	char kind[16];	    /* "bridge", "veth", "vxlan", …; "" for hardware */
+	unsigned int flags; /* IFF_* */
+	uint8_t mac[MAC_SIZE];
+	bool has_mac;
+	uint32_t mtu;
+	int master;	   /* index or 0 */
+	int peer;	   /* veth: index of the other end, in its namespace; else 0 */
+	unsigned int port; /* enum port_flag of a bridge's port */
+	uint32_t vni;
+	uint8_t operstate; /* IF_OPER_* */
+	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
+};
+/* -ENODEV if it is not there. */
+int link_get(struct nl *nl, const char *name, struct link *ret, struct error *e);
+int link_get_index(struct nl *nl, int index, struct link *ret, struct error *e);
+/* All links, or those of a master (index; 0: all); freed by the caller. */
+int link_list(struct nl *nl, int master, struct link **ret, size_t *ret_count, struct error *e);
+
+#endif
