@@ -9,10 +9,9 @@
  *in by page_store_feed().
  *
  *	lazy_server_new()			before CRIU's restore request: the socket must be there
- *	poll { lazy_server_fd, … }		its descriptor is an epoll: readable when there is something to
- *do lazy_server_step()			handle it
- *	lazy_server_fill()			from CRIU's post-restore notify on: bulk filling may begin, the
- *processes need not run yet until lazy_server_is_done()
+ *	poll { lazy_server_fd, … }		its descriptor is an epoll: readable when there is something
+ *to do lazy_server_step()			handle it lazy_server_fill()			from CRIU's
+ *post-restore notify on: bulk filling may begin, the processes need not run yet until lazy_server_is_done()
  *
  * The caller's loop must run until then, also after CRIU has gone: a process that touches a missing page
  *waits for it. If this process dies before, such processes get the pages as zeroes: so keep it alive, and
