@@ -20,6 +20,7 @@
 #define IMAGEDIR_MAX_BYTES (UINT64_C(1) << 46) /* of one file */
 #define IMAGEDIR_MAX_CHAIN 64		       /* directories linked by "parent" */
 #define IMAGEDIR_PARENT	   "parent"
+#define IMAGEDIR_OWN	   "coracle-manifest." /* the files of manifest.h begin so */
 
 struct image_file {
 	char *name;
@@ -53,8 +54,10 @@ int imagedir_open_parent(const struct imagedir *d, struct imagedir **ret, struct
 /* A file for reading: regular, not through a link. */
 int imagedir_open_file(int dir, const char *name, struct error *e);
 
-/* What CRIU reads (inventory.img, pages-1.img, …) as opposed to logs, statistics and what others put there.
- */
+/* What CRIU reads (inventory.img, pages-1.img, …). */
 bool imagedir_is_image(const char *name);
+
+/* What belongs to a set: all but logs, statistics, and the manifest itself. */
+bool imagedir_is_covered(const char *name);
 
 #endif

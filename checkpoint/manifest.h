@@ -4,8 +4,8 @@
  * coracle-manifest.json is written last and atomically: a directory without it is not complete. Beside it
  * lies, if this node has a key, coracle-manifest.mac: HMAC-SHA256 of the manifest's bytes. A MAC rather than
  * a signature: whoever may restore an owner's containers may as well write them, one secret per group of
- * nodes is all that must be handed out, and no library is needed. sha256sum(1) can check the files,
- * openssl(1) the MAC.
+ * nodes is all that must be handed out, and no library is needed. sha256sum(1) can check the files that have
+ * one, openssl(1) the MAC.
  *
  * A manifest is data about the images and never policy: what a restored container may do comes from the
  * destination's config.json alone (trust.h). */
@@ -35,7 +35,7 @@ struct manifest_external {
 struct manifest_file {
 	const char *name;
 	uint64_t size;
-	const char *sha256; /* hexadecimal */
+	const char *digest; /* "sha256:HEX", or "sum64:HEX" (see below) */
 };
 
 struct manifest {
@@ -65,12 +65,17 @@ struct manifest *manifest_new(struct error *e);
 void manifest_free(struct manifest *m);
 DEFINE_AUTO(manifest, struct manifest)
 
-/* Digest every image in the directory, write the manifest, and the MAC if `key` is not NULL. What was there
- * of them before is removed first. Files that are not images (logs) are left out. */
 struct manifest_key {
 	size_t size;
 	uint8_t bytes[256];
 };
+
+/* Digest every file of the set, write the manifest, and the MAC if `key` is not NULL. Call it when all images
+ * are complete and before the container is killed: CRIU's post-dump callback. What was there of them before
+ * is removed first.
+ * Memory (pages-*.img) is hundreds of times what the rest is, and the container stands still meanwhile: with
+ * a key it gets a SHA-256 as all files do; without one, when any digest could be forged with the file, a
+ * checksum against accidents, at several GB/s. An export (export.h) makes it a SHA-256. */
 int manifest_write(int dir, struct manifest *m, const struct manifest_key *key, struct error *e);
 
 /* The node's key: 32 to 256 bytes, a file that nobody but its owner (root or we) can read. *ret_found false:
