@@ -4,7 +4,7 @@
 #define CORACLE_NETNS_ADDR_H
 
 #include "netns/nl.h"
-#include "runtime/base/inet.h"
+#include "specs/ip.h"
 
 /* IPv6 addresses are given without duplicate address detection: they are ours by lease, and an address that
  * is tentative for a second is no address for the container's first instruction. IPv4 gets the network's
@@ -24,5 +24,8 @@ struct addr {
 };
 /* Of one link (0: all); freed by the caller. */
 int addr_list(struct nl *nl, int index, struct addr **ret, size_t *ret_count, struct error *e);
+
+/* One RTM_NEWADDR as a struct; false if it is none. */
+bool addr_parse(const struct nlmsghdr *m, struct addr *ret);
 
 #endif

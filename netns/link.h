@@ -10,7 +10,7 @@
 #include <net/if.h>
 
 #include "netns/nl.h"
-#include "runtime/base/inet.h"
+#include "specs/ip.h"
 
 bool link_name_is_valid(const char *name);
 
@@ -18,22 +18,22 @@ bool link_name_is_valid(const char *name);
  * and the gateway's MAC would change as containers come and go. No STP, no multicast snooping. -EEXIST. */
 struct link_bridge {
 	const char *name;
-	const uint8_t *mac; /* MAC_SIZE bytes */
-	uint32_t mtu;	    /* 0: the kernel's */
+	const struct mac *mac;
+	uint32_t mtu; /* 0: the kernel's */
 };
 void link_create_bridge(struct nl_batch *b, const struct link_bridge *l);
 
 /* A veth pair: both ends are named, placed and up (if `up`) by one request. The peer is made straight in its
  * namespace. */
 struct link_veth {
-	const char *name;	 /* our end */
-	const char *peer_name;	 /* the container's end */
-	const uint8_t *mac;	 /* ours; NULL: random */
-	const uint8_t *peer_mac; /* NULL: random */
-	uint32_t mtu;		 /* of both; 0: the kernel's */
-	int peer_netns;		 /* handle; -1: ours */
-	int master;		 /* index of the bridge that our end becomes a port of; 0: none */
-	bool up;		 /* bring both ends up */
+	const char *name;	    /* our end */
+	const char *peer_name;	    /* the container's end */
+	const struct mac *mac;	    /* ours; NULL: random */
+	const struct mac *peer_mac; /* NULL: random */
+	uint32_t mtu;		    /* of both; 0: the kernel's */
+	int peer_netns;		    /* handle; -1: ours */
+	int master;		    /* index of the bridge that our end becomes a port of; 0: none */
+	bool up;		    /* bring both ends up */
 };
 void link_create_veth(struct nl_batch *b, const struct link_veth *l);
 
@@ -46,7 +46,7 @@ struct link_vxlan {
 	uint16_t port;		/* 0: 4789 */
 	int lower;		/* index of the link below; 0: by route */
 	uint32_t mtu;		/* 0: the kernel's */
-	const uint8_t *mac;	/* NULL: random */
+	const struct mac *mac;	/* NULL: random */
 	bool learning;
 	int master; /* as above */
 	bool up;
@@ -61,13 +61,14 @@ void link_delete_index(struct nl_batch *b, int index);
 struct link_change {
 	int index;	      /* which: by index, or */
 	const char *name;     /* by name */
-	const char *new_name; /* the link must be down, but on Linux 6.3 and later */
-	const uint8_t *mac;
+	const char *new_name; /* needs `index`; before Linux 6.2 the link must be down */
+	const struct mac *mac;
 	uint32_t mtu;
 	bool up, down;
 	int master; /* index; LINK_NO_MASTER: taken out */
 	int netns;  /* only if `move`: handle of the namespace it goes to (new_name is its name there) */
 	bool move;
+	bool no_ipv6;  /* no link-local address, no router solicitations: a port needs none */
 	int new_index; /* in the new namespace; 0: the kernel's choice */
 };
 #define LINK_NO_MASTER (-1)
@@ -90,7 +91,7 @@ struct link {
 	char name[IFNAMSIZ];
 	char kind[16];	    /* "bridge", "veth", "vxlan", …; "" for hardware */
 	unsigned int flags; /* IFF_* */
-	uint8_t mac[MAC_SIZE];
+	struct mac mac;
 	bool has_mac;
 	uint32_t mtu;
 	int master;	   /* index or 0 */
@@ -105,5 +106,8 @@ int link_get(struct nl *nl, const char *name, struct link *ret, struct error *e)
 int link_get_index(struct nl *nl, int index, struct link *ret, struct error *e);
 /* All links, or those of a master (index; 0: all); freed by the caller. */
 int link_list(struct nl *nl, int master, struct link **ret, size_t *ret_count, struct error *e);
+
+/* One RTM_NEWLINK as a struct; false if it is none. */
+bool link_parse(const struct nlmsghdr *m, struct link *ret);
 
 #endif

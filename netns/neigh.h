@@ -4,21 +4,21 @@
 #define CORACLE_NETNS_NEIGH_H
 
 #include "netns/nl.h"
-#include "runtime/base/inet.h"
+#include "specs/ip.h"
 
 /* A neighbour that is known for good (no ARP, no ND needed); an older entry is replaced. */
-void neigh_add(struct nl_batch *b, int index, const struct ip *ip, const uint8_t mac[static MAC_SIZE]);
+void neigh_add(struct nl_batch *b, int index, const struct ip *ip, const struct mac *mac);
 void neigh_remove(struct nl_batch *b, int index, const struct ip *ip);
 
 /* Forwarding entries of a VXLAN link: frames for `mac` go to the remote; mac NULL: broadcast, multicast and
  * unknown addresses go there, too (one entry for each remote). */
-void fdb_add_remote(struct nl_batch *b, int vxlan, const uint8_t *mac, const struct ip *remote);
-void fdb_remove_remote(struct nl_batch *b, int vxlan, const uint8_t *mac, const struct ip *remote);
+void fdb_add_remote(struct nl_batch *b, int vxlan, const struct mac *mac, const struct ip *remote);
+void fdb_remove_remote(struct nl_batch *b, int vxlan, const struct mac *mac, const struct ip *remote);
 
 /* Forwarding entries of a bridge: `mac` is behind this port (static; replaces what was learned); forget what
  * was learned. */
-void fdb_add_port(struct nl_batch *b, int port, const uint8_t mac[static MAC_SIZE]);
-void fdb_remove_port(struct nl_batch *b, int port, const uint8_t mac[static MAC_SIZE]);
+void fdb_add_port(struct nl_batch *b, int port, const struct mac *mac);
+void fdb_remove_port(struct nl_batch *b, int port, const struct mac *mac);
 
 /* Tell everybody on the wire where an address is now: a gratuitous ARP request and reply for each IPv4
  * address, an unsolicited neighbour advertisement (override) for each IPv6 one, and a RARP frame when there
@@ -27,12 +27,12 @@ void fdb_remove_port(struct nl_batch *b, int port, const uint8_t mac[static MAC_
 struct announce {
 	int sock;
 	int index;
-	uint8_t mac[MAC_SIZE];
+	struct mac mac;
 	struct ip addresses[16];
 	size_t count;
 };
-int announce_open(struct announce *a, int netns, int index, const uint8_t mac[static MAC_SIZE],
-		  const struct ip *addresses, size_t count, struct error *e);
+int announce_open(struct announce *a, int netns, int index, const struct mac *mac, const struct ip *addresses,
+		  size_t count, struct error *e);
 /* One round, now. */
 int announce_send(struct announce *a, struct error *e);
 void announce_close(struct announce *a);

@@ -17,7 +17,7 @@
 #define CORACLE_NETNS_NFT_H
 
 #include "netns/nl.h"
-#include "runtime/base/inet.h"
+#include "specs/ip.h"
 
 /* Send a batch of nftables. When the tables are not there (the first switch after boot, or somebody flushed
  * the rules) they are made first, in the same transaction. */
@@ -43,9 +43,9 @@ void nft_switch_add(struct nl_batch *b, const struct nft_switch *s);
 void nft_switch_remove(struct nl_batch *b, const struct nft_switch *s);
 
 struct nft_port {
-	const char *name;   /* our end's name */
-	const char *bridge; /* the switch's */
-	const uint8_t *mac; /* the container's */
+	const char *name;      /* our end's name */
+	const char *bridge;    /* the switch's */
+	const struct mac *mac; /* the container's */
 	const struct ip *addresses;
 	size_t count;
 	bool held;	       /* held from birth: the destination of a migration */

@@ -59,6 +59,9 @@ struct nlmsghdr *nl_put(struct nl_batch *b, uint16_t type, uint16_t flags, const
  * ensuring). For rtnetlink only: a batch of nftables fails whole. */
 void nl_tolerate(struct nl_batch *b, int errnum);
 
+/* Append another batch's messages. */
+void nl_append(struct nl_batch *b, const struct nl_batch *from);
+
 /* Give up the batch: nl_ask will return this. For request builders with an argument that cannot be sent. */
 void nl_break(struct nl_batch *b, int errnum, const char *what, ...) __attribute__((format(printf, 3, 4)));
 

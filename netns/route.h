@@ -4,7 +4,7 @@
 #define CORACLE_NETNS_ROUTE_H
 
 #include "netns/nl.h"
-#include "runtime/base/inet.h"
+#include "specs/ip.h"
 
 struct route {
 	struct ip to;	   /* prefix 0: default */
@@ -20,5 +20,8 @@ void route_remove(struct nl_batch *b, const struct route *r);
 
 /* Unicast routes of the main table (family 0: both), freed by the caller. */
 int route_list(struct nl *nl, int family, struct route **ret, size_t *ret_count, struct error *e);
+
+/* One RTM_NEWROUTE as a struct; false if it is none that route_list would name. */
+bool route_parse(const struct nlmsghdr *m, struct route *ret);
 
 #endif
