@@ -77,10 +77,8 @@ void link_create_bridge(struct nl_batch *b, const struct link_bridge *l)
 static void put_peer(struct nlmsghdr *m, const struct link_veth *l)
 {
 	struct nlattr *peer = mnl_attr_nest_start(m, VETH_INFO_PEER);
-	struct ifinfomsg *header = mnl_nlmsg_put_extra_header(m, sizeof(*header));
 
-	if (l->up)
-		*header = UP;
+	mnl_nlmsg_put_extra_header(m, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(m, IFLA_IFNAME, l->peer_name);
 	put_mac(m, l->peer_mac);
 	put_u32_if(m, IFLA_MTU, l->mtu);

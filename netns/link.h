@@ -23,8 +23,10 @@ struct link_bridge {
 };
 void link_create_bridge(struct nl_batch *b, const struct link_bridge *l);
 
-/* A veth pair: both ends are named, placed and up (if `up`) by one request. The peer is made straight in its
- * namespace. */
+/* A veth pair: both ends are named and placed by one request, ours is made a port and brought up by the next one of
+ * the same batch. The peer is made straight in its namespace, and is down there: the kernel cannot bring it up
+ * before it has its partner (veth_open). So the batch for the container's side begins with
+ * `link_change(b, &(struct link_change){ .name = "eth0", .up = true })`. */
 struct link_veth {
 	const char *name;	    /* our end */
 	const char *peer_name;	    /* the container's end */
@@ -33,7 +35,7 @@ struct link_veth {
 	uint32_t mtu;		    /* of both; 0: the kernel's */
 	int peer_netns;		    /* handle; -1: ours */
 	int master;		    /* index of the bridge that our end becomes a port of; 0: none */
-	bool up;		    /* bring both ends up */
+	bool up;		    /* bring our end up */
 };
 void link_create_veth(struct nl_batch *b, const struct link_veth *l);
 

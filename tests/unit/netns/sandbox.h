@@ -4,51 +4,60 @@
 #define CORACLE_SANDBOX_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "netns/nl.h"
 #include "netns/open.h"
+#include "runtime/base/io.h"
 
 static bool sandbox_made;
 static int sandbox_errno;
 
-/* As the group's setup. */
+/* As the group's setup. Ids are mapped, or a user namespace below could not be made. */
 static inline int sandbox_enter(void **state)
 {
+	char map[32];
+	struct error e = { 0 };
+
 	(void)state;
-	sandbox_made = unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+	snprintf(map, sizeof(map), "0 %u 1", geteuid());
+	sandbox_made = unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 &&
+		       io_write_file(AT_FDCWD, "/proc/self/uid_map", map, &e) == 0;
 	sandbox_errno = errno;
 	return 0;
 }
 
-#define need_sandbox()                                                                                \
-	do {                                                                                          \
-		if (!sandbox_made) {                                                                  \
+#define need_sandbox()                                                                                       \
+	do {                                                                                                 \
+		if (!sandbox_made) {                                                                         \
 			print_message("needs: user and network namespaces (%s)\n", strerror(sandbox_errno)); \
-			skip();                                                                       \
-		}                                                                                     \
+			skip();                                                                              \
+		}                                                                                            \
 	} while (0)
 
 /* The call succeeds. `e` is its error value. */
-#define ok(call)                                                           \
-	do {                                                               \
-		struct error e = { 0 };                                    \
-		if ((call) < 0)                                            \
-			fail_msg("%s:%d: %s", __FILE__, __LINE__, e.msg);  \
-		assert_string_equal(e.msg, "");                            \
+#define ok(call)                                                          \
+	do {                                                              \
+		struct error e = { 0 };                                   \
+		if ((call) < 0)                                           \
+			fail_msg("%s:%d: %s", __FILE__, __LINE__, e.msg); \
+		assert_string_equal(e.msg, "");                           \
 	} while (0)
 
 /* The call fails with this errno, and says exactly (or in its beginning) this. */
-#define fails(call, errnum, sentence)                                                          \
-	do {                                                                                   \
-		struct error e = { 0 };                                                        \
-		int r_ = (call);                                                               \
-		if (r_ != -(errnum) || strncmp(e.msg, sentence, strlen(sentence)) != 0)        \
-			fail_msg("%s:%d: %d: %s", __FILE__, __LINE__, r_, e.msg);              \
-		assert_int_equal(e.code, errnum);                                              \
+#define fails(call, errnum, sentence)                                                   \
+	do {                                                                            \
+		struct error e = { 0 };                                                 \
+		int r_ = (call);                                                        \
+		if (r_ != -(errnum) || strncmp(e.msg, sentence, strlen(sentence)) != 0) \
+			fail_msg("%s:%d: %d: %s", __FILE__, __LINE__, r_, e.msg);       \
+		assert_int_equal(e.code, errnum);                                       \
 	} while (0)
 
 /* Everything a test of the mechanisms wants at hand: a socket here, a batch, another namespace. */
@@ -77,15 +86,15 @@ static inline void bench_close(struct bench *t)
 }
 
 /* Send what is in the batch, and empty it. */
-#define send_ok(t, nl_)                              \
-	do {                                         \
-		ok(nl_ask((t)->nl_, (t)->b, &e));    \
-		nl_batch_clear((t)->b);              \
+#define send_ok(t, nl_)                           \
+	do {                                      \
+		ok(nl_ask((t)->nl_, (t)->b, &e)); \
+		nl_batch_clear((t)->b);           \
 	} while (0)
-#define send_fails(t, nl_, errnum, sentence)                         \
-	do {                                                         \
+#define send_fails(t, nl_, errnum, sentence)                           \
+	do {                                                           \
 		fails(nl_ask((t)->nl_, (t)->b, &e), errnum, sentence); \
-		nl_batch_clear((t)->b);                              \
+		nl_batch_clear((t)->b);                                \
 	} while (0)
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "netns/addr.h"
 #include "netns/link.h"
+#include "tests/unit/namespaces/child.h"
 #include "tests/unit/netns/sandbox.h"
 
 static const struct mac bridge_mac = { { 2, 0, 0, 0, 0, 1 } }, peer_mac = { { 2, 0, 0, 0, 0, 2 } };
@@ -71,7 +72,8 @@ static void test_veth_pair_is_placed_by_one_batch(void **state)
 						   .peer_netns = t.other,
 						   .master = bridge,
 						   .up = true });
-	link_set_port(t.b, "port1", PORT_ISOLATED | PORT_HAIRPIN | PORT_LEARNING, PORT_ISOLATED | PORT_HAIRPIN);
+	link_set_port(t.b, "port1", PORT_ISOLATED | PORT_HAIRPIN | PORT_LEARNING,
+		      PORT_ISOLATED | PORT_HAIRPIN);
 	send_ok(&t, nl);
 	ok(link_get(t.nl, "port1", &l, &e));
 	ok(link_get(t.other_nl, "eth0", &peer, &e));
@@ -83,6 +85,9 @@ static void test_veth_pair_is_placed_by_one_batch(void **state)
 	assert_int_equal(l.mtu, 1400);
 	assert_int_equal(peer.mtu, 1400);
 	assert_true(l.flags & IFF_UP);
+	link_change(t.b, &(struct link_change){ .name = "eth0", .up = true });
+	send_ok(&t, other_nl);
+	ok(link_get(t.other_nl, "eth0", &peer, &e));
 	assert_true(peer.flags & IFF_UP);
 	assert_int_equal(l.port & (PORT_ISOLATED | PORT_HAIRPIN | PORT_LEARNING | PORT_FLOOD),
 			 PORT_ISOLATED | PORT_HAIRPIN | PORT_FLOOD);
@@ -172,7 +177,8 @@ static void test_link_moves_with_a_new_name(void **state)
 	link_create_veth(t.b, &(struct link_veth){ .name = "mv0", .peer_name = "mv1", .peer_netns = -1 });
 	send_ok(&t, nl);
 	ok(link_get(t.nl, "mv0", &l, &e));
-	link_change(t.b, &(struct link_change){ .index = l.index, .new_name = "eth7", .move = true, .netns = t.other });
+	link_change(t.b, &(struct link_change){
+				 .index = l.index, .new_name = "eth7", .move = true, .netns = t.other });
 	send_ok(&t, nl);
 	fails(link_get(t.nl, "mv0", &l, &e), ENODEV, "link mv0");
 	ok(link_get(t.other_nl, "eth7", &l, &e));
@@ -239,23 +245,27 @@ static void test_vxlan(void **state)
 	bench_close(&t);
 }
 
-static int give_up_rights(struct error *e)
+/* A user namespace below has no rights over this network namespace. A child, for there is no way back. */
+static int without_rights(void *arg)
 {
 	AUTO(nl) struct nl *nl = NULL;
 	AUTO(nl_batch) struct nl_batch *b = nl_batch_new();
+	struct error e = { 0 };
 
-	/* A user namespace below has no rights over this network namespace. */
-	if (unshare(CLONE_NEWUSER) < 0 || nl_open(NETLINK_ROUTE, -1, &nl, e) < 0)
-		return -EIO;
+	(void)arg;
+	child_expects(unshare(CLONE_NEWUSER) == 0, "unshare: %s", strerror(errno));
+	child_expects(nl_open(NETLINK_ROUTE, -1, &nl, &e) == 0, "%s", e.msg);
 	link_create_bridge(b, &(struct link_bridge){ .name = "sw9" });
-	return nl_ask(nl, b, e);
+	child_expects(nl_ask(nl, b, &e) == -EPERM, "%s", e.msg);
+	child_expects(strcmp(e.msg, "link sw9: create bridge: Operation not permitted") == 0, "%s", e.msg);
+	return 0;
 }
 
 static void test_without_rights(void **state)
 {
 	(void)state;
 	need_sandbox();
-	fails(give_up_rights(&e), EPERM, "link sw9: create bridge: Operation not permitted");
+	assert_int_equal(in_child(without_rights, NULL), 0);
 }
 
 int main(void)
@@ -269,7 +279,7 @@ int main(void)
 		cmocka_unit_test(test_link_moves_with_a_new_name),
 		cmocka_unit_test(test_list_by_master),
 		cmocka_unit_test(test_vxlan),
-		cmocka_unit_test(test_without_rights), /* last: it cannot be undone */
+		cmocka_unit_test(test_without_rights),
 	};
 	return cmocka_run_group_tests(tests, sandbox_enter, NULL);
 }
