@@ -19,16 +19,25 @@
 static bool sandbox_made;
 static int sandbox_errno;
 
-/* As the group's setup. Ids are mapped, or a user namespace below could not be made. */
-static inline int sandbox_enter(void **state)
+static inline bool sandbox_map(const char *file, unsigned int id)
 {
 	char map[32];
 	struct error e = { 0 };
 
+	snprintf(map, sizeof(map), "0 %u 1", id);
+	return io_write_file(AT_FDCWD, file, map, &e) == 0;
+}
+
+/* As the group's setup. Ids are mapped, or a user namespace below could not be made. */
+static inline int sandbox_enter(void **state)
+{
+	unsigned int uid = geteuid(), gid = getegid();
+	struct error e = { 0 };
+
 	(void)state;
-	snprintf(map, sizeof(map), "0 %u 1", geteuid());
 	sandbox_made = unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 &&
-		       io_write_file(AT_FDCWD, "/proc/self/uid_map", map, &e) == 0;
+		       io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny", &e) == 0 &&
+		       sandbox_map("/proc/self/uid_map", uid) && sandbox_map("/proc/self/gid_map", gid);
 	sandbox_errno = errno;
 	return 0;
 }
