@@ -72,12 +72,14 @@ static int join_keyring(const char *name, struct error *e)
 
 int confine_early(const struct confine *c, struct error *e)
 {
-	if (!c->rlimits_done) {
-		int r = rlimits_apply(0, c->process, e);
-		if (r < 0)
-			return r;
-	}
-	return c->keyring ? join_keyring(c->keyring, e) : 0;
+	int r = c->limits_done ? 0 : rlimits_apply(0, c->process, e);
+	if (r == 0 && !c->limits_done)
+		r = sched_apply(0, c->process, e);
+	if (r == 0 && c->spec)
+		r = sched_apply_own(c->spec, e);
+	if (r == 0 && c->keyring)
+		r = join_keyring(c->keyring, e);
+	return r;
 }
 
 /* ---- working directory ---- */

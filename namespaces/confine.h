@@ -24,10 +24,11 @@
 struct seccomp_filter; /* namespaces/seccomp.h */
 
 struct confine {
+	const struct spec *spec; /* the container's: personality, memoryPolicy */
 	const struct spec_process *process;
 	const struct seccomp_filter *filter; /* NULL: none */
 	const char *keyring;		     /* name of the session keyring, "_ses.ID"; NULL: keep ours */
-	bool rlimits_done;		     /* RUNTIME has called rlimits_apply for us */
+	bool limits_done;		     /* RUNTIME has called rlimits_apply and sched_apply for us */
 	bool keep_groups;		     /* annotation run.oci.keep_original_groups */
 	bool user_ns_denies_setgroups;	     /* userns_denies_setgroups(): setgroups(2) is refused */
 };
@@ -51,8 +52,19 @@ int confine_home(uint32_t uid, char *const *env, char **ret, struct error *e);
 
 /* Set the limits of process `pid`; 0: the caller's. To raise a hard limit takes CAP_SYS_RESOURCE in the
  * initial user namespace: for a container with a user namespace RUNTIME does it, as late as it can, and
- * INIT's confine_early (pid 0) leaves it out (rlimits_done). */
+ * INIT's confine_early (pid 0) leaves it out (limits_done). */
 int rlimits_apply(pid_t pid, const struct spec_process *p, struct error *e);
+
+/* process.scheduler and ioPriority of process `pid`; 0: the caller's. The same rights, the same rule. */
+int sched_apply(pid_t pid, const struct spec_process *p, struct error *e);
+/* Does the process ask for what limits_done is about? */
+bool confine_has_limits(const struct spec_process *p);
+
+/* linux.personality and memoryPolicy of the calling process; both are handed on by fork and execve. */
+int sched_apply_own(const struct spec *s, struct error *e);
+
+/* The CPUs that the caller, or `pid`, may run on; NULL: all that its cpuset has. */
+int sched_set_cpus(pid_t pid, const struct spec_set *cpus, struct error *e);
 
 /* oom_score_adj of `pid`, by RUNTIME through the host's /proc; NUM_UNSET: nothing is done. */
 int confine_oom_score(pid_t pid, int64_t value, struct error *e);

@@ -70,9 +70,9 @@ static bool has_oom_score(const struct walk *w)
 	return p && p->oom_score_adj != NUM_UNSET;
 }
 
-static bool sets_rlimits(const struct walk *w)
+static bool sets_limits(const struct walk *w)
 {
-	return story(w)->confine.rlimits_done;
+	return story(w)->confine.limits_done;
 }
 
 static bool has_hook(const struct walk *w, enum hook_kind kind)
@@ -148,7 +148,7 @@ static const struct step create_steps[] = {
 	{ "enter namespaces", WHO_INIT, create_init_enter },
 	{ "limit devices", WHO_RUNTIME, create_runtime_limit_group, NULL, leaves_mknod, .overlap = true },
 	{ "set oom score", WHO_RUNTIME, create_runtime_set_oom_score, NULL, has_oom_score, .overlap = true },
-	{ "set rlimits", WHO_RUNTIME, create_runtime_set_rlimits, NULL, sets_rlimits, .overlap = true },
+	{ "set limits", WHO_RUNTIME, create_runtime_set_limits, NULL, sets_limits, .overlap = true },
 	{ "open root", WHO_INIT, create_init_rootfs },
 	{ "mount", WHO_INIT, create_init_mounts },
 	{ "make devices", WHO_INIT, create_init_devices },

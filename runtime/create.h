@@ -57,7 +57,7 @@ int create_runtime_attach(struct walk *w, struct error *e);
 int create_runtime_write_maps(struct walk *w, struct error *e);
 int create_runtime_limit_group(struct walk *w, struct error *e);
 int create_runtime_set_oom_score(struct walk *w, struct error *e);
-int create_runtime_set_rlimits(struct walk *w, struct error *e);
+int create_runtime_set_limits(struct walk *w, struct error *e);
 int create_runtime_run_runtime_hooks(struct walk *w, struct error *e);
 int create_runtime_send_terminal(struct walk *w, struct error *e);
 void create_runtime_undo_record(struct walk *w);

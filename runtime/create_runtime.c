@@ -249,10 +249,12 @@ static int describe_process(struct create *c, struct error *e)
 {
 	const char *keep = spec_annotation(c->spec, "run.oci.keep_original_groups");
 
+	c->confine.spec = c->spec;
 	c->confine.process = c->spec->process;
 	c->confine.keep_groups = keep && !str_eq(keep, "0");
 	c->confine.user_ns_denies_setgroups = c->plan.new_user && userns_denies_setgroups(c->spec);
-	c->confine.rlimits_done = c->plan.has[NS_USER] && c->spec->process && c->spec->process->n_rlimits;
+	c->confine.limits_done = c->plan.has[NS_USER] && c->spec->process &&
+				 confine_has_limits(c->spec->process);
 	if (c->options->no_new_keyring)
 		return 0;
 	c->confine.keyring = arena_printf(c->spec->arena, "_ses.%s", c->options->id);
@@ -438,11 +440,13 @@ int create_runtime_set_oom_score(struct walk *w, struct error *e)
 	return confine_oom_score(c->init_pid, c->spec->process->oom_score_adj, e);
 }
 
-/* To raise a hard limit takes a right that INIT in a user namespace has not. */
-int create_runtime_set_rlimits(struct walk *w, struct error *e)
+/* To raise a hard limit or a priority takes a right that INIT in a user namespace has not. */
+int create_runtime_set_limits(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
-	return rlimits_apply(c->init_pid, c->spec->process, e);
+
+	int r = rlimits_apply(c->init_pid, c->spec->process, e);
+	return r < 0 ? r : sched_apply(c->init_pid, c->spec->process, e);
 }
 
 int create_runtime_run_runtime_hooks(struct walk *w, struct error *e)

@@ -177,19 +177,27 @@ static int prepare_seccomp(struct exec *x, struct error *e)
 	return 0;
 }
 
+static int prefix_cpus(const char *key, int r, struct error *e)
+{
+	return r < 0 ? prefix(e, "process.execCPUAffinity.%s", key) : 0;
+}
+
 static int prepare(struct walk *w, struct error *e)
 {
 	struct exec *x = story(w);
 
 	x->namespaces = own_namespaces(x->spec);
 	x->shield = can_trace_us(x);
+	x->confine.spec = x->spec;
 	x->confine.process = x->process;
 	const char *keep = spec_annotation(x->spec, "run.oci.keep_original_groups");
 	x->confine.keep_groups = keep && !str_eq(keep, "0");
 	x->confine.user_ns_denies_setgroups = (x->namespaces & CLONE_NEWUSER) &&
 					      userns_denies_setgroups(x->spec);
-	x->confine.rlimits_done = (x->namespaces & CLONE_NEWUSER) && x->process->n_rlimits;
+	x->confine.limits_done = (x->namespaces & CLONE_NEWUSER) && confine_has_limits(x->process);
 	int r = open_group(x, e);
+	if (r == 0 && x->process->exec_affinity && x->process->exec_affinity->initial.n_words)
+		r = prefix_cpus("initial", sched_set_cpus(0, &x->process->exec_affinity->initial, e), e);
 	if (r == 0)
 		r = prepare_seccomp(x, e);
 	if (r < 0 || !x->options->console_socket)
@@ -323,10 +331,18 @@ static int adopt(struct walk *w, struct error *e)
 	return r;
 }
 
-static int set_rlimits(struct walk *w, struct error *e)
+static int set_limits(struct walk *w, struct error *e)
 {
 	struct exec *x = story(w);
-	return x->confine.rlimits_done ? rlimits_apply(x->pid, x->process, e) : 0;
+	const struct spec_cpu_affinity *a = x->process->exec_affinity;
+
+	int r = x->confine.limits_done ? rlimits_apply(x->pid, x->process, e) : 0;
+	if (r == 0 && x->confine.limits_done)
+		r = sched_apply(x->pid, x->process, e);
+	if (r < 0 || !a)
+		return r;
+	/* In the container's group by now: what is not said is what the group has. */
+	return prefix_cpus("final", sched_set_cpus(x->pid, a->final.n_words ? &a->final : NULL, e), e);
 }
 
 static int set_oom_score(struct walk *w, struct error *e)
@@ -456,7 +472,7 @@ static const struct step exec_steps[] = {
 	{ "clone process in setup", WHO_SETUP, setup_clone, NULL, is_shielded },
 	{ "adopt process", WHO_RUNTIME, adopt, undo_clone, is_shielded },
 	{ "clone process", WHO_RUNTIME, clone_process, undo_clone, is_plain },
-	{ "set rlimits", WHO_RUNTIME, set_rlimits },
+	{ "set limits", WHO_RUNTIME, set_limits },
 	{ "set oom score", WHO_RUNTIME, set_oom_score },
 	{ "new session", WHO_INIT, new_session },
 	{ "join container", WHO_INIT, join, NULL, is_plain },

@@ -82,6 +82,7 @@ READER(read_limit);	  /* int64_t, not below -1 */
 READER(read_id);	  /* uint32_t, a valid uid or gid: not 0xFFFFFFFF */
 READER(read_ids);	  /* uint32_t * and count */
 READER(read_word);	  /* an enum, from its names */
+READER(read_set);	  /* struct spec_set, from a list as "0-3,7" */
 READER(read_pairs);	  /* an object of strings: pairs of const char * (key, value), and count */
 READER(read_object);	  /* a struct inside this one, or (offset 0) this one's own fields */
 READER(read_new_object);  /* a pointer to a new struct */
@@ -101,7 +102,8 @@ int read_integer(const struct json *v, int64_t min, int64_t max, int64_t *ret, s
 
 /* ---- the tables, one file each ---- */
 extern const struct object process_object, mount_object, hooks_object, linux_object, resources_object,
-	root_object, id_map_object;
+	root_object, id_map_object, scheduler_object, io_priority_object, affinity_object,
+	personality_object, memory_policy_object, intel_rdt_object;
 READER(read_seccomp); /* at offset 0 of a struct spec */
 
 /* ---- validate.c: rules across fields ---- */

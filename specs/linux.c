@@ -205,9 +205,12 @@ static const struct field linux_fields[] = {
 	{ "resources", JSON_OBJECT, read_new_object, offsetof(struct spec, resources),
 	  .object = &resources_object },
 	{ "seccomp", JSON_OBJECT, read_seccomp },
-	{ "intelRdt", JSON_ANY, read_unsupported },
-	{ "memoryPolicy", JSON_ANY, read_unsupported },
-	{ "personality", JSON_ANY, read_unsupported },
+	{ "intelRdt", JSON_OBJECT, read_new_object, offsetof(struct spec, intel_rdt),
+	  .object = &intel_rdt_object },
+	{ "memoryPolicy", JSON_OBJECT, read_new_object, offsetof(struct spec, memory_policy),
+	  .object = &memory_policy_object },
+	{ "personality", JSON_OBJECT, read_object, offsetof(struct spec, personality),
+	  .object = &personality_object },
 	{ "netDevices", JSON_ANY, read_unsupported, .flags = FIELD_EMPTY_OK },
 };
 const struct object linux_object = OBJECT(linux_fields, struct spec);

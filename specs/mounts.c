@@ -28,7 +28,9 @@ static const struct field mount_fields[] = {
 	{ "type", JSON_STRING, read_text, offsetof(struct spec_mount, type) },
 	{ "source", JSON_STRING, read_text, offsetof(struct spec_mount, source) },
 	{ "options", JSON_ARRAY, read_strings, offsetof(struct spec_mount, options) },
-	{ "uidMappings", JSON_ANY, read_unsupported },
-	{ "gidMappings", JSON_ANY, read_unsupported },
+	{ "uidMappings", JSON_ARRAY, read_objects, offsetof(struct spec_mount, uid_mappings),
+	  .count = offsetof(struct spec_mount, n_uid_mappings), .object = &id_map_object },
+	{ "gidMappings", JSON_ARRAY, read_objects, offsetof(struct spec_mount, gid_mappings),
+	  .count = offsetof(struct spec_mount, n_gid_mappings), .object = &id_map_object },
 };
 const struct object mount_object = OBJECT(mount_fields, struct spec_mount);

@@ -134,8 +134,11 @@ static const struct field process_fields[] = {
 	{ "oomScoreAdj", JSON_NUMBER, read_oom_score_adj, offsetof(struct spec_process, oom_score_adj) },
 	{ "apparmorProfile", JSON_STRING, read_text, offsetof(struct spec_process, apparmor_profile) },
 	{ "selinuxLabel", JSON_STRING, read_text, offsetof(struct spec_process, selinux_label) },
-	{ "scheduler", JSON_ANY, read_unsupported },
-	{ "ioPriority", JSON_ANY, read_unsupported },
-	{ "execCPUAffinity", JSON_ANY, read_unsupported, .flags = FIELD_EMPTY_OK },
+	{ "scheduler", JSON_OBJECT, read_new_object, offsetof(struct spec_process, scheduler),
+	  .object = &scheduler_object },
+	{ "ioPriority", JSON_OBJECT, read_new_object, offsetof(struct spec_process, io_priority),
+	  .object = &io_priority_object },
+	{ "execCPUAffinity", JSON_OBJECT, read_new_object, offsetof(struct spec_process, exec_affinity),
+	  .object = &affinity_object },
 };
 const struct object process_object = OBJECT(process_fields, struct spec_process, process_init);

@@ -26,7 +26,13 @@ static const struct field spec_fields[] = {
 	{ "zos", JSON_ANY, read_unsupported, .flags = FIELD_EMPTY_OK },
 	{ "vm", JSON_ANY, read_unsupported, .flags = FIELD_EMPTY_OK },
 };
-static const struct object spec_object = OBJECT(spec_fields, struct spec);
+
+static void spec_init(void *object)
+{
+	((struct spec *)object)->personality = NUM_UNSET;
+}
+
+static const struct object spec_object = OBJECT(spec_fields, struct spec, spec_init);
 
 void spec_free(struct spec *s)
 {

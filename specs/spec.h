@@ -68,6 +68,28 @@ struct spec_user {
 	size_t n_additional_gids;
 };
 
+/* A list of CPUs or of memory nodes ("0-3,7"), as the kernel takes it: bit n of word n / 64. */
+struct spec_set {
+	const char *text; /* as written */
+	uint64_t *bits;
+	size_t n_words; /* 0: absent, or "" */
+};
+
+struct spec_scheduler { /* sched_setattr(2) in its own numbers */
+	uint32_t policy;
+	int64_t nice, priority;
+	uint64_t flags, runtime, deadline, period;
+};
+
+struct spec_io_priority { /* ioprio_set(2) */
+	int class;
+	int64_t priority; /* 0 to 7 */
+};
+
+struct spec_cpu_affinity { /* of a process that exec starts */
+	struct spec_set initial, final;
+};
+
 struct spec_process {
 	bool terminal;
 	uint16_t console_height, console_width; /* 0: unset */
@@ -80,7 +102,10 @@ struct spec_process {
 	size_t n_rlimits;
 	bool no_new_privileges;
 	int64_t oom_score_adj;			      /* NUM_UNSET: untouched */
-	const char *apparmor_profile, *selinux_label; /* NULL: refused for now, but for "unconfined" */
+	const char *apparmor_profile, *selinux_label; /* NULL: not said */
+	struct spec_scheduler *scheduler;	      /* these three: NULL if absent */
+	struct spec_io_priority *io_priority;
+	struct spec_cpu_affinity *exec_affinity;
 };
 
 /* ---- root, mounts ---- */
@@ -242,6 +267,23 @@ struct spec_key_value {
 	const char *key, *value;
 };
 
+/* The words that linux.memoryPolicy takes, for `features`; NULL after the last. */
+const char *memory_mode_name(size_t i);
+const char *memory_flag_name(size_t i);
+
+struct spec_memory_policy { /* set_mempolicy(2) */
+	int mode;		/* MPOL_* */
+	unsigned int flags;	/* MPOL_F_* */
+	struct spec_set nodes;
+};
+
+struct spec_intel_rdt {
+	const char *clos_id; /* NULL: the container's id */
+	char **schemata;     /* lines; NULL: absent */
+	const char *l3_cache_schema, *mem_bw_schema;
+	bool enable_monitoring;
+};
+
 struct spec {
 	struct arena *arena; /* owns everything below */
 	const char *oci_version;
@@ -270,8 +312,11 @@ struct spec {
 	char **masked_paths, **readonly_paths;
 	struct spec_key_value *sysctl;
 	size_t n_sysctl;
-	struct spec_resources *resources; /* NULL if absent */
-	struct spec_seccomp *seccomp;	  /* NULL if absent */
+	struct spec_resources *resources;	  /* NULL if absent, as the three below */
+	struct spec_seccomp *seccomp;
+	struct spec_memory_policy *memory_policy;
+	struct spec_intel_rdt *intel_rdt;
+	int64_t personality; /* PER_LINUX, PER_LINUX32; NUM_UNSET: untouched */
 };
 
 void spec_free(struct spec *s);

@@ -596,7 +596,7 @@ static int early(void *arg)
 {
 	struct spec_rlimit limits[] = { { RLIMIT_NOFILE, 100, 200 }, { RLIMIT_CORE, 0, 0 } };
 	struct spec_process p = some_process();
-	struct confine c = { .process = &p, .keyring = "_ses.test_confine", .rlimits_done = arg != NULL };
+	struct confine c = { .process = &p, .keyring = "_ses.test_confine", .limits_done = arg != NULL };
 	struct rlimit old, now;
 	struct error e = { 0 };
 
