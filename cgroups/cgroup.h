@@ -9,6 +9,7 @@
  *	path.c where a group is	  tree.c make, open, remove	  controllers.c which it has, enabling
  *	knobs.c limits as lines for files (pure, the table), weights.c (pure), apply.c writes them
  *	devrules.c, devprog.c device rules as a BPF program (pure), devices.c attaches it
+ *	rdt.c cache classes (rdt.h)
  *	procs.c list, signal, kill	  events.c, freeze.c wait for the kernel	  stats.c figures */
 #ifndef CORACLE_CGROUP_H
 #define CORACLE_CGROUP_H

@@ -15,6 +15,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "namespaces/bind.h"
+#include "namespaces/copyup.h"
 #include "namespaces/mountold.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/log.h"
@@ -176,96 +178,6 @@ int mount_attach(int mount, int dir, const char *name, struct error *e)
 
 /* ---- the kinds of mounts ---- */
 
-/* A user namespace keeps what the mounts it was given forbid: there "rw" or "dev" cannot take anything away,
- * and is what mount(8) says by default. */
-static int change_bind(const struct rootfs *r, int mount, uint64_t set, uint64_t clear, uint64_t propagation,
-		       bool recursive, struct error *e)
-{
-	uint64_t kept = set & MOUNT_ATTR__ATIME ? clear & MOUNT_ATTR__ATIME : 0;
-	struct error ignored;
-
-	if (!r->user_ns || clear == kept)
-		return mount_change(mount, set, clear, propagation, recursive, e);
-	if (mount_change(mount, set, clear, propagation, recursive, &ignored) == 0)
-		return 0;
-	return mount_change(mount, set, kept, propagation, recursive, e);
-}
-
-/* What a bind mount is to look like. Unless it is told otherwise it neither sees nor shows mounts that are
- * made on the host later. */
-static int dress_bind(const struct rootfs *r, int mount, const struct mountopts *o, struct error *e)
-{
-	uint64_t propagation = o->propagation ? o->propagation : MS_PRIVATE;
-	bool all = !o->propagation || o->propagation_recursive;
-
-	if (!o->recursive)
-		return change_bind(r, mount, (o->set & ~o->clear_all) | o->set_all,
-				   (o->clear & ~o->set_all) | o->clear_all, propagation, false, e);
-	int ret = change_bind(r, mount, o->set, o->clear, all ? 0 : propagation, false, e);
-	if (ret == 0)
-		ret = change_bind(r, mount, o->set_all, o->clear_all, all ? propagation : 0, true, e);
-	return ret;
-}
-
-static int open_bundle(const struct rootfs *r, struct error *e)
-{
-	int fd = open(r->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? fail(e, errno, "open bundle %s", r->bundle) : fd;
-}
-
-static bool is_bind(const struct spec_mount *m, const struct mountopts *o)
-{
-	return o->bind || (m->type && str_eq(m->type, "bind"));
-}
-
-/* The source, as the host sees it: absolute, or relative to the bundle. */
-int mount_source(const struct rootfs *r, const struct spec_mount *m, struct error *e)
-{
-	struct mountopts o;
-
-	int ret = mountopts_parse(m->options, &o, e);
-	if (ret < 0)
-		return ret;
-	bool wanted = m->source && is_bind(m, &o) && !o.remount;
-	mountopts_done(&o);
-	if (!wanted)
-		return -ENOENT;
-	auto_close int bundle = *m->source == '/' ? -1 : open_bundle(r, e);
-	if (*m->source != '/' && bundle < 0)
-		return bundle;
-	int fd = openat(bundle, m->source, O_PATH | O_CLOEXEC);
-	return fd < 0 ? fail(e, errno, "open %s", m->source) : fd;
-}
-
-static int clone_source(const struct rootfs *r, const struct spec_mount *m, bool recursive, struct error *e)
-{
-	size_t i = (size_t)(m - r->spec->mounts);
-
-	if (r->sources && r->sources[i] >= 0)
-		return mount_clone(r->sources[i], "", recursive, e);
-	if (*m->source == '/')
-		return mount_clone(AT_FDCWD, m->source, recursive, e);
-	auto_close int bundle = open_bundle(r, e);
-	if (bundle < 0)
-		return bundle;
-	return mount_clone(bundle, *m->source ? m->source : ".", recursive, e);
-}
-
-static int make_bind(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
-		     struct error *e)
-{
-	if (!m->source)
-		return refuse(e, EINVAL, "a bind mount needs a source");
-	for (size_t i = 0; i < o->n_data; i++)
-		log_warning("mount at %s: option %s means nothing to a bind mount", m->destination,
-			    o->data[i]);
-	auto_close int mount = clone_source(r, m, o->recursive, e);
-	if (mount < 0)
-		return mount;
-	int ret = dress_bind(r, mount, o, e);
-	return ret < 0 ? ret : take_fd(&mount);
-}
-
 /* Without a right to a sysfs of our own (the network namespace is another user namespace's) the host's is
  * lent: all of it read-only, the cgroups mounted below it too (CVE-2023-25809). */
 static int borrow_sysfs(struct error *e)
@@ -318,7 +230,7 @@ static int borrow_cgroup(const struct rootfs *r, const struct mountopts *o, stru
 	auto_close int mount = mount_clone(group, "", false, e);
 	if (mount < 0)
 		return mount;
-	int ret = dress_bind(r, mount, o, e);
+	int ret = bind_dress(r, mount, o, e);
 	return ret < 0 ? ret : take_fd(&mount);
 }
 
@@ -342,8 +254,8 @@ static int make_cgroup(const struct rootfs *r, const struct spec_mount *m, const
 }
 
 /* A tmpfs that is not told its mode takes that of the directory it covers. */
-static int make_tmpfs(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
-		      struct error *e)
+static int make_plain_tmpfs(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+			    struct error *e)
 {
 	struct mountopts with_mode = *o;
 	struct error ignored;
@@ -365,6 +277,27 @@ static int make_tmpfs(const struct rootfs *r, const struct spec_mount *m, const 
 	with_mode.data = data;
 	with_mode.n_data = o->n_data + 1;
 	return mount_new("tmpfs", m->source, &with_mode, e);
+}
+
+/* With tmpcopyup: filled while it is detached, and read-only, if it is to be, from then on. */
+static int make_tmpfs(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		      struct error *e)
+{
+	struct mountopts writable = *o;
+
+	if (!(o->special & MOUNT_COPY_UP))
+		return make_plain_tmpfs(r, m, o, e);
+	writable.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	writable.set_all &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	auto_close int mount = make_plain_tmpfs(r, m, &writable, e);
+	if (mount < 0)
+		return mount;
+	bool own = !mountopts_data(o, "uid") && !mountopts_data(o, "gid");
+	int ret = copyup(r->root, m->destination, mount, own, e);
+	if (ret < 0)
+		return prefix(e, "tmpcopyup");
+	ret = mount_change(mount, (o->set | o->set_all) & MOUNT_ATTR_RDONLY, 0, 0, false, e);
+	return ret < 0 ? ret : take_fd(&mount);
 }
 
 static int make_other(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
@@ -516,8 +449,10 @@ static int remount(const struct rootfs *r, const struct spec_mount *m, const str
 static int make_detached(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
 			 bool bind, struct error *e)
 {
+	if (o->special & MOUNT_COPY_UP && (bind || !m->type || !str_eq(m->type, "tmpfs")))
+		return refuse(e, EINVAL, "option tmpcopyup: goes with a tmpfs");
 	if (bind)
-		return make_bind(r, m, o, e);
+		return bind_make(r, m, o, e);
 	if (!m->type)
 		return refuse(e, EINVAL, "a mount that is not a bind mount needs a type");
 	auto_close int mount = make_filesystem(r, m, o, e);
@@ -545,11 +480,24 @@ static bool attach_directly(const struct rootfs *r, const struct spec_mount *m, 
 	return mount_attach(mount, p.dir, p.name, &ignored) == 0;
 }
 
-static int attach(struct rootfs *r, const struct spec_mount *m, int mount, bool is_dir, struct error *e)
+/* dest-nofollow: a link at the end is covered, not followed; what is not there is made. */
+static int open_target_nofollow(struct rootfs *r, const struct spec_mount *m, bool is_dir, struct error *e)
+{
+	struct error ignored;
+
+	if (needs_real_directory(m))
+		return open_real_directory(r, m->destination, e);
+	int fd = path_open_nofollow(r->root, m->destination, O_PATH, &ignored);
+	return fd == -ENOENT ? open_target(r, m, is_dir, e) : fd < 0 ? (*e = ignored, fd) : fd;
+}
+
+static int attach(struct rootfs *r, const struct spec_mount *m, const struct mountopts *o, int mount,
+		  bool is_dir, struct error *e)
 {
 	if (is_dir && attach_directly(r, m, mount))
 		return 0;
-	auto_close int target = open_target(r, m, is_dir, e);
+	auto_close int target = o->special & MOUNT_DEST_NOFOLLOW ? open_target_nofollow(r, m, is_dir, e)
+								 : open_target(r, m, is_dir, e);
 	return target < 0 ? target : mount_attach(mount, target, "", e);
 }
 
@@ -570,17 +518,22 @@ static void keep_handle(struct rootfs *r, const struct spec_mount *m, bool bind,
 static int mount_with(struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
 		      struct error *e)
 {
-	bool bind = is_bind(m, o);
+	bool bind = bind_is(m, o);
 	struct stat st = { .st_mode = S_IFDIR };
 
 	if (o->remount)
 		return remount(r, m, o, e);
+	if (bind && m->source && o->special & MOUNT_COPY_SYMLINK) {
+		int copied = bind_copy_symlink(r, m, e);
+		if (copied)
+			return copied < 0 ? copied : 0;
+	}
 	auto_close int mount = make_detached(r, m, o, bind, e);
 	if (mount < 0)
 		return mount;
 	if (bind && fstat(mount, &st) < 0)
 		return fail(e, errno, "stat %s", m->source);
-	int ret = attach(r, m, mount, S_ISDIR(st.st_mode), e);
+	int ret = attach(r, m, o, mount, S_ISDIR(st.st_mode), e);
 	if (ret == 0)
 		keep_handle(r, m, bind, &mount);
 	return ret;

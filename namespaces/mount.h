@@ -51,9 +51,6 @@ int mount_attach(int mount, int dir, const char *name, struct error *e);
 /* True if the path, cleaned, is `name` below the root ("/proc/", "proc", "//proc" are "proc"). */
 bool mount_path_is(const char *path, const char *name);
 
-/* An O_PATH handle of what a mount of the config copies; -ENOENT if it is no bind mount. */
-int mount_source(const struct rootfs *r, const struct spec_mount *m, struct error *e);
-
 /* masked.c, sysctl.c */
 int masked_mount(struct rootfs *r, struct error *e);
 int readonly_mount(struct rootfs *r, struct error *e);

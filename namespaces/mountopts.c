@@ -24,7 +24,8 @@ enum kind {
 	PROPAGATION, /* set: MS_*; clear: 1 if all below is meant too */
 	BIND,	     /* set: 1 if all below is meant too */
 	REMOUNT,
-	REFUSED
+	SPECIAL, /* set: enum mount_special */
+	IDMAP,	 /* set: MOUNT_IDMAP or MOUNT_IDMAP_ALL; may have a value */
 };
 
 struct option {
@@ -40,14 +41,14 @@ static const struct option table[] = {
 	{ "async", SUPER, 0, MS_SYNCHRONOUS },
 	{ "atime", ATTR, MOUNT_ATTR_RELATIME, ATIME },
 	{ "bind", BIND, 0, 0 },
-	{ "copy-symlink", REFUSED, 0, 0 },
+	{ "copy-symlink", SPECIAL, MOUNT_COPY_SYMLINK, 0 },
 	{ "defaults", NOTHING, 0, 0 },
-	{ "dest-nofollow", REFUSED, 0, 0 },
+	{ "dest-nofollow", SPECIAL, MOUNT_DEST_NOFOLLOW, 0 },
 	{ "dev", ATTR, 0, MOUNT_ATTR_NODEV },
 	{ "diratime", ATTR, 0, MOUNT_ATTR_NODIRATIME },
 	{ "dirsync", SUPER, MS_DIRSYNC, 0 },
 	{ "exec", ATTR, 0, MOUNT_ATTR_NOEXEC },
-	{ "idmap", REFUSED, 0, 0 },
+	{ "idmap", IDMAP, MOUNT_IDMAP, MOUNT_IDMAP_ALL },
 	{ "iversion", SUPER, MS_I_VERSION, 0 },
 	{ "lazytime", SUPER, MS_LAZYTIME, 0 },
 	{ "loud", SUPER, 0, MS_SILENT },
@@ -71,7 +72,7 @@ static const struct option table[] = {
 	{ "relatime", ATTR, MOUNT_ATTR_RELATIME, ATIME },
 	{ "remount", REMOUNT, 0, 0 },
 	{ "rexec", ATTR_ALL, 0, MOUNT_ATTR_NOEXEC },
-	{ "ridmap", REFUSED, 0, 0 },
+	{ "ridmap", IDMAP, MOUNT_IDMAP_ALL, MOUNT_IDMAP },
 	{ "rnoatime", ATTR_ALL, MOUNT_ATTR_NOATIME, ATIME },
 	{ "rnodev", ATTR_ALL, MOUNT_ATTR_NODEV, 0 },
 	{ "rnodiratime", ATTR_ALL, MOUNT_ATTR_NODIRATIME, 0 },
@@ -95,12 +96,12 @@ static const struct option table[] = {
 	{ "shared", PROPAGATION, MS_SHARED, 0 },
 	{ "silent", SUPER, MS_SILENT, 0 },
 	{ "slave", PROPAGATION, MS_SLAVE, 0 },
-	{ "src-nofollow", REFUSED, 0, 0 },
+	{ "src-nofollow", SPECIAL, MOUNT_SRC_NOFOLLOW, 0 },
 	{ "strictatime", ATTR, MOUNT_ATTR_STRICTATIME, ATIME },
 	{ "suid", ATTR, 0, MOUNT_ATTR_NOSUID },
 	{ "symfollow", ATTR, 0, MOUNT_ATTR_NOSYMFOLLOW },
 	{ "sync", SUPER, MS_SYNCHRONOUS, 0 },
-	{ "tmpcopyup", REFUSED, 0, 0 },
+	{ "tmpcopyup", SPECIAL, MOUNT_COPY_UP, 0 },
 	{ "unbindable", PROPAGATION, MS_UNBINDABLE, 0 },
 };
 
@@ -116,10 +117,7 @@ static const struct option *find(const char *name)
 
 const char *mountopts_name(size_t i)
 {
-	for (size_t row = 0; row < COUNT_OF(table); row++)
-		if (table[row].kind != REFUSED && i-- == 0)
-			return table[row].name;
-	return NULL;
+	return i < COUNT_OF(table) ? table[i].name : NULL;
 }
 
 /* Later options win: what is set now is no longer cleared, and the other way round. */
@@ -129,7 +127,7 @@ static void change(uint64_t *set, uint64_t *clear, const struct option *option)
 	*clear = (*clear & ~option->set) | option->clear;
 }
 
-static int apply(struct mountopts *o, const struct option *option, struct error *e)
+static void apply(struct mountopts *o, const struct option *option)
 {
 	switch (option->kind) {
 	case ATTR:
@@ -153,13 +151,16 @@ static int apply(struct mountopts *o, const struct option *option, struct error 
 	case REMOUNT:
 		o->remount = true;
 		break;
-	case REFUSED:
-		return refuse(e, ENOTSUP, "option %s: this version of coracle does not support it",
-			      option->name);
+	case SPECIAL:
+		o->special |= (unsigned int)option->set;
+		break;
+	case IDMAP:
+		o->special = (o->special & ~(unsigned int)option->clear) | (unsigned int)option->set;
+		o->idmap = NULL;
+		break;
 	case NOTHING:
 		break;
 	}
-	return 0;
 }
 
 /* Cut at the next comma that is neither quoted nor escaped (overlay's lowerdir=a\,b, a context="x,y").
@@ -182,23 +183,29 @@ static char *next_word(char **rest)
 	return word;
 }
 
-static int apply_words(struct mountopts *o, char *rest, struct error *e)
+/* "idmap=uids=0-1000-1;gids=…" */
+static bool apply_idmap(struct mountopts *o, char *word)
+{
+	bool recursive = str_starts(word, "ridmap=");
+
+	if (!recursive && !str_starts(word, "idmap="))
+		return false;
+	apply(o, find(recursive ? "ridmap" : "idmap"));
+	o->idmap = strchr(word, '=') + 1;
+	return true;
+}
+
+static void apply_words(struct mountopts *o, char *rest)
 {
 	for (char *word; (word = next_word(&rest));) {
 		if (!*word)
 			continue;
 		const struct option *option = find(word);
-		if (!option && (str_starts(word, "idmap=") || str_starts(word, "ridmap=")))
-			option = find(*word == 'i' ? "idmap" : "ridmap");
-		if (!option) {
+		if (option)
+			apply(o, option);
+		else if (!apply_idmap(o, word))
 			o->data[o->n_data++] = word;
-			continue;
-		}
-		int r = apply(o, option, e);
-		if (r < 0)
-			return r;
 	}
-	return 0;
 }
 
 /* Room for all the text, and for as many words as there could be. */
@@ -230,11 +237,7 @@ int mountopts_parse(char *const *options, struct mountopts *ret, struct error *e
 	for (size_t i = 0; options[i]; i++) {
 		size_t size = strlen(options[i]) + 1;
 		memcpy(text, options[i], size);
-		int r = apply_words(ret, text, e);
-		if (r < 0) {
-			mountopts_done(ret);
-			return r;
-		}
+		apply_words(ret, text);
 		text += size;
 	}
 	return 0;

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "namespaces/bind.h"
 #include "namespaces/mount.h"
 #include "namespaces/mountinfo.h"
 #include "runtime/base/cleanup.h"
@@ -131,7 +132,7 @@ int rootfs_reach(struct rootfs *r, struct error *e)
 	if (!r->sources)
 		return fail(e, ENOMEM, "handles of %zu mounts", r->spec->n_mounts);
 	for (size_t i = 0; i < r->spec->n_mounts; i++)
-		r->sources[i] = mount_source(r, &r->spec->mounts[i], &later);
+		r->sources[i] = bind_source(r, &r->spec->mounts[i], &later);
 	return 0;
 }
 
@@ -276,6 +277,10 @@ void rootfs_done(struct rootfs *r)
 		replace_fd(&r->sources[i], -1);
 	free(r->sources);
 	r->sources = NULL;
+	for (size_t i = 0; r->mapped && i < r->spec->n_mounts; i++)
+		replace_fd(&r->mapped[i], -1);
+	free(r->mapped);
+	r->mapped = NULL;
 	replace_fd(&r->null, -1);
 	replace_fd(&r->empty, -1);
 }

@@ -7,6 +7,7 @@
  * sources of bind mounts, the null device, the cgroups) is named by paths of the host and opened in here: a
  * handle that was opened before the mount namespace was made belongs to the host's, and nothing can be bound
  * from it. Order, told by the rows of runtime/create.c:
+ *	rootfs_map	in RUNTIME: mounts with mapped ids
  *	rootfs_reach	in a user namespace, before becoming its root: what the host's ids can reach and
  *			the container's may not, the root directory and the sources of bind mounts
  *	rootfs_open	propagation of "/" made slave first, or our mounts leak to the host;
@@ -46,6 +47,7 @@ struct rootfs {
 	int proc, sys;	  /* what was mounted at /proc and /sys, if it is no bind mount */
 	int dir;	  /* the root directory on the host, if rootfs_reach has opened it */
 	int *sources;	  /* one per mount of the config; NULL: not opened before */
+	int *mapped;	  /* the same: detached mounts whose ids RUNTIME has mapped */
 	int null;	  /* the host's null device, verified 1:3 */
 	int empty;	  /* the empty read-only directory that masks directories, once one is masked */
 	bool dev_is_bind; /* somebody else's /dev: nothing is made in it */
@@ -56,6 +58,9 @@ struct rootfs {
 		.root = -1, .dev = -1, .proc = -1, .sys = -1, .dir = -1, .null = -1, .empty = -1 \
 	}
 
+/* In RUNTIME, before any process is made: copies of the mounts whose ids are to be mapped, for which it takes
+ * rights over their file systems. `user`: the user namespace that the container joins, or -1. */
+int rootfs_map(struct rootfs *r, int user, struct error *e);
 /* Only in the mount namespace that rootfs_open will run in. What cannot be opened is tried again later. */
 int rootfs_reach(struct rootfs *r, struct error *e);
 int rootfs_open(struct rootfs *r, struct error *e);

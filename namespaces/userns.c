@@ -10,15 +10,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "namespaces/plan.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/io.h"
+#include "runtime/base/proc.h"
 #include "runtime/base/spawn.h"
 #include "runtime/base/str.h"
 
@@ -68,9 +73,14 @@ static bool is_single_own(const struct spec_id_map *map, size_t count, uint32_t 
 	return count == 1 && map[0].host == own && map[0].size == 1;
 }
 
+static bool denies_setgroups(const struct spec_id_map *gids, size_t n_gids)
+{
+	return geteuid() != 0 && is_single_own(gids, n_gids, getegid());
+}
+
 bool userns_denies_setgroups(const struct spec *s)
 {
-	return geteuid() != 0 && is_single_own(s->gid_mappings, s->n_gid_mappings, getegid());
+	return denies_setgroups(s->gid_mappings, s->n_gid_mappings);
 }
 
 /* A helper that root alone can have put there. */
@@ -118,24 +128,56 @@ static int write_map(pid_t pid, const char *file, const char *helper, const stru
 	return io_write_file(AT_FDCWD, path, text, e);
 }
 
-int userns_write_maps(pid_t pid, const struct spec *s, struct error *e)
+static int write_maps(pid_t pid, const struct spec_id_map *uids, size_t n_uids,
+		      const struct spec_id_map *gids, size_t n_gids, struct error *e)
 {
 	char path[64];
 	int r;
 
-	if (!s->n_uid_mappings || !s->n_gid_mappings)
-		return refuse(e, EINVAL,
-			      "a new user namespace needs linux.uidMappings and linux.gidMappings");
-	if (userns_denies_setgroups(s)) {
+	if (denies_setgroups(gids, n_gids)) {
 		snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)pid);
 		r = io_write_file(AT_FDCWD, path, "deny", e);
 		if (r < 0)
 			return r;
 	}
-	r = write_map(pid, "gid_map", "newgidmap", s->gid_mappings, s->n_gid_mappings, getegid(), e);
+	r = write_map(pid, "gid_map", "newgidmap", gids, n_gids, getegid(), e);
 	if (r < 0)
 		return r;
-	return write_map(pid, "uid_map", "newuidmap", s->uid_mappings, s->n_uid_mappings, geteuid(), e);
+	return write_map(pid, "uid_map", "newuidmap", uids, n_uids, geteuid(), e);
+}
+
+int userns_write_maps(pid_t pid, const struct spec *s, struct error *e)
+{
+	if (!s->n_uid_mappings || !s->n_gid_mappings)
+		return refuse(e, EINVAL,
+			      "a new user namespace needs linux.uidMappings and linux.gidMappings");
+	return write_maps(pid, s->uid_mappings, s->n_uid_mappings, s->gid_mappings, s->n_gid_mappings, e);
+}
+
+int userns_make(const struct spec_id_map *uids, size_t n_uids, const struct spec_id_map *gids, size_t n_gids,
+		struct error *e)
+{
+	char path[64];
+	int fd = -1;
+
+	/* It ends with us, whatever happens: it is killed below, and does nothing but wait for that. */
+	pid_t child = (pid_t)syscall(SYS_clone, (unsigned long)CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL,
+				     NULL);
+	if (child < 0)
+		return fail(e, errno, "make a user namespace for a mapping");
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	int r = write_maps(child, uids, n_uids, gids, n_gids, e);
+	if (r == 0) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)child);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		r = fd < 0 ? fail(e, errno, "open %s", path) : 0;
+	}
+	proc_end(&child);
+	return r < 0 ? prefix(e, "a mapping of ids") : fd;
 }
 
 static int explain_unmapped(const char *what, int errnum, struct error *e)

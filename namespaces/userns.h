@@ -14,6 +14,10 @@
  * it); else by newuidmap and newgidmap, found in fixed directories, run with an empty environment. */
 int userns_write_maps(pid_t pid, const struct spec *s, struct error *e);
 
+/* A handle of a new user namespace with these maps and nobody in it, for mount_setattr(2); the same rules. */
+int userns_make(const struct spec_id_map *uids, size_t n_uids, const struct spec_id_map *gids, size_t n_gids,
+		struct error *e);
+
 /* True if userns_write_maps has to deny setgroups(2): for struct confine. */
 bool userns_denies_setgroups(const struct spec *s);
 

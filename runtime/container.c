@@ -310,6 +310,15 @@ int container_cgroup(const struct container *c, struct error *e)
 	return cgroup_open(root, c->state->cgroup, e);
 }
 
+struct rdt_group container_rdt(const struct container *c)
+{
+	const struct state *s = c->state;
+
+	return (struct rdt_group){
+		.clos = s->rdt, .id = c->id, .made = s->rdt_made, .monitored = s->rdt_monitored
+	};
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

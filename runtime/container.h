@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "cgroups/rdt.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/error.h"
 #include "specs/state.h"
@@ -64,6 +65,9 @@ int container_pidfd(const struct container *c, struct error *e);
 
 /* The container's cgroup, open; -ENOENT if it has none. */
 int container_cgroup(const struct container *c, struct error *e);
+
+/* What the record says of linux.intelRdt. */
+struct rdt_group container_rdt(const struct container *c);
 
 /* The ids below the state root, sorted, in a NULL-terminated list that is freed by strv_free-like
  * container_ids_free(). A missing root is an empty list. */

@@ -75,6 +75,11 @@ static bool sets_limits(const struct walk *w)
 	return story(w)->confine.limits_done;
 }
 
+static bool has_rdt(const struct walk *w)
+{
+	return story(w)->spec->intel_rdt;
+}
+
 static bool has_hook(const struct walk *w, enum hook_kind kind)
 {
 	return story(w)->spec->hooks[kind].count > 0;
@@ -147,6 +152,8 @@ static const struct step create_steps[] = {
 	{ "write id maps of init", WHO_RUNTIME, create_runtime_write_maps, NULL, init_is_user },
 	{ "enter namespaces", WHO_INIT, create_init_enter },
 	{ "limit devices", WHO_RUNTIME, create_runtime_limit_group, NULL, leaves_mknod, .overlap = true },
+	{ "join cache class", WHO_RUNTIME, create_runtime_join_rdt, create_runtime_undo_rdt, has_rdt,
+	  .overlap = true },
 	{ "set oom score", WHO_RUNTIME, create_runtime_set_oom_score, NULL, has_oom_score, .overlap = true },
 	{ "set limits", WHO_RUNTIME, create_runtime_set_limits, NULL, sets_limits, .overlap = true },
 	{ "open root", WHO_INIT, create_init_rootfs },
@@ -173,6 +180,7 @@ static void story_init(struct create *c, const struct create_options *o)
 	*c = (struct create){ .options = o,
 			      .cgroup_root = -1,
 			      .cgroup = -1,
+			      .rdt_root = -1,
 			      .console_socket = -1,
 			      .tty_master = -1,
 			      .start_fifo = -1,
@@ -191,6 +199,7 @@ static void story_done(struct create *c)
 	seccomp_filter_free(c->filter);
 	cleanup_close(&c->cgroup_root);
 	cleanup_close(&c->cgroup);
+	cleanup_close(&c->rdt_root);
 	cleanup_close(&c->console_socket);
 	cleanup_close(&c->tty_master);
 	cleanup_close(&c->start_fifo);

@@ -29,6 +29,7 @@ struct create {
 	struct seccomp_filter *filter;
 	struct notify notify;
 	int cgroup_root, cgroup;
+	int rdt_root; /* the resctrl mount; -1 */
 	char *cgroup_path;
 	bool cgroup_existed;
 	bool attach_late;	      /* no CLONE_INTO_CGROUP on this kernel */
@@ -56,6 +57,8 @@ int create_runtime_adopt_init(struct walk *w, struct error *e);
 int create_runtime_attach(struct walk *w, struct error *e);
 int create_runtime_write_maps(struct walk *w, struct error *e);
 int create_runtime_limit_group(struct walk *w, struct error *e);
+void create_runtime_undo_rdt(struct walk *w);
+int create_runtime_join_rdt(struct walk *w, struct error *e);
 int create_runtime_set_oom_score(struct walk *w, struct error *e);
 int create_runtime_set_limits(struct walk *w, struct error *e);
 int create_runtime_run_runtime_hooks(struct walk *w, struct error *e);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/rdt.h"
 #include "namespaces/tty.h"
 #include "namespaces/userns.h"
 #include "runtime/base/fd.h"
@@ -224,6 +225,8 @@ static int open_handles(struct create *c, struct error *e)
 	c->cgroup_root = cgroup_open_root(e);
 	if (c->cgroup_root < 0)
 		return c->cgroup_root;
+	if (c->spec->intel_rdt && (c->rdt_root = rdt_open_root(e)) < 0)
+		return c->rdt_root;
 	if (!c->options->console_socket)
 		return 0;
 	c->console_socket = tty_console_connect(c->options->console_socket, e);
@@ -278,6 +281,8 @@ int create_runtime_prepare(struct walk *w, struct error *e)
 	if (r == 0 && !c->options->run)
 		r = open_fifo(c, "started", &c->started_fifo, e);
 	describe_rootfs(c);
+	if (r == 0)
+		r = rootfs_map(&c->rootfs, c->joined[NS_USER], e);
 	return r == 0 ? describe_process(c, e) : r;
 }
 
@@ -352,6 +357,7 @@ static void forget_host_side(struct create *c)
 	c->container->dir = c->container->root = -1;
 	replace_fd(&c->console_socket, -1);
 	replace_fd(&c->notify.sock, -1);
+	replace_fd(&c->rdt_root, -1);
 }
 
 int create_runtime_clone_setup(struct walk *w, struct error *e)
@@ -431,6 +437,37 @@ int create_runtime_limit_group(struct walk *w, struct error *e)
 	int r = cgroup_devices_apply(c->cgroup, c->spec->resources, !c->cgroup_existed, e);
 	if (r == 0 && c->spec->resources && !c->cgroup_existed)
 		r = cgroup_apply_late(c->cgroup, c->spec->resources, e);
+	return r;
+}
+
+void create_runtime_undo_rdt(struct walk *w)
+{
+	struct create *c = story(w);
+	const struct rdt_group g = container_rdt(c->container);
+	struct error ignored;
+
+	rdt_remove(c->rdt_root, &g, &ignored);
+	c->container->state->rdt = "";
+}
+
+/* The record names the class before it is made, so that a forced delete finds it. */
+int create_runtime_join_rdt(struct walk *w, struct error *e)
+{
+	struct create *c = story(w);
+	struct state *s = c->container->state;
+	struct rdt_group g = rdt_plan(c->spec->intel_rdt, c->container->id);
+
+	s->rdt = g.clos;
+	s->rdt_made = g.made = !rdt_has_class(c->rdt_root, g.clos);
+	s->rdt_monitored = g.monitored;
+	int r = state_write(c->container->dir, s, e);
+	if (r == 0)
+		r = rdt_create(c->rdt_root, c->spec->intel_rdt, &g, e);
+	if (r < 0)
+		return r;
+	r = rdt_attach(c->rdt_root, &g, c->init_pid, e);
+	if (r < 0)
+		create_runtime_undo_rdt(w);
 	return r;
 }
 

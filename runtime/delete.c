@@ -87,6 +87,17 @@ static int remove_group(struct container *c, int cgroup_root, struct error *e)
 	return cgroup_destroy(cgroup_root, c->state->cgroup, e);
 }
 
+static int remove_rdt(const struct container *c, struct error *e)
+{
+	if (!c->state || !*c->state->rdt || !(c->state->rdt_made || c->state->rdt_monitored))
+		return 0;
+	const struct rdt_group g = container_rdt(c);
+	auto_close int root = rdt_open_root(e);
+	if (root < 0)
+		return root == -ENOENT ? 0 : root;
+	return rdt_remove(root, &g, e);
+}
+
 int life_remove(struct container *c, int cgroup_root, const struct spec *s, struct error *e)
 {
 	if (!c->locked) {
@@ -97,6 +108,8 @@ int life_remove(struct container *c, int cgroup_root, const struct spec *s, stru
 			return r;
 	}
 	int r = remove_group(c, cgroup_root, e);
+	if (r == 0)
+		r = remove_rdt(c, e);
 	if (r < 0)
 		return r;
 	if (c->state)

@@ -68,6 +68,11 @@ static bool is_plain(const struct walk *w)
 	return !story(w)->shield;
 }
 
+static bool has_rdt(const struct walk *w)
+{
+	return *story(w)->container->state->rdt;
+}
+
 static bool has_terminal(const struct walk *w)
 {
 	return story(w)->process->terminal;
@@ -345,6 +350,16 @@ static int set_limits(struct walk *w, struct error *e)
 	return prefix_cpus("final", sched_set_cpus(x->pid, a->final.n_words ? &a->final : NULL, e), e);
 }
 
+/* A process inherits the class of who made it: ours. */
+static int join_rdt(struct walk *w, struct error *e)
+{
+	struct exec *x = story(w);
+	const struct rdt_group g = container_rdt(x->container);
+
+	auto_close int root = rdt_open_root(e);
+	return root < 0 ? root : rdt_attach(root, &g, x->pid, e);
+}
+
 static int set_oom_score(struct walk *w, struct error *e)
 {
 	struct exec *x = story(w);
@@ -473,6 +488,7 @@ static const struct step exec_steps[] = {
 	{ "adopt process", WHO_RUNTIME, adopt, undo_clone, is_shielded },
 	{ "clone process", WHO_RUNTIME, clone_process, undo_clone, is_plain },
 	{ "set limits", WHO_RUNTIME, set_limits },
+	{ "join cache class", WHO_RUNTIME, join_rdt, NULL, has_rdt },
 	{ "set oom score", WHO_RUNTIME, set_oom_score },
 	{ "new session", WHO_INIT, new_session },
 	{ "join container", WHO_INIT, join, NULL, is_plain },

@@ -102,8 +102,8 @@ int read_integer(const struct json *v, int64_t min, int64_t max, int64_t *ret, s
 
 /* ---- the tables, one file each ---- */
 extern const struct object process_object, mount_object, hooks_object, linux_object, resources_object,
-	root_object, id_map_object, scheduler_object, io_priority_object, affinity_object,
-	personality_object, memory_policy_object, intel_rdt_object;
+	root_object, id_map_object, scheduler_object, io_priority_object, affinity_object, personality_object,
+	memory_policy_object, intel_rdt_object;
 READER(read_seccomp); /* at offset 0 of a struct spec */
 
 /* ---- validate.c: rules across fields ---- */

@@ -53,8 +53,7 @@ static const struct field intel_rdt_fields[] = {
 	{ "closID", JSON_STRING, read_clos_id, offsetof(struct spec_intel_rdt, clos_id) },
 	{ "schemata", JSON_ARRAY, read_lines, offsetof(struct spec_intel_rdt, schemata) },
 	{ "l3CacheSchema", JSON_STRING, read_l3_schema, offsetof(struct spec_intel_rdt, l3_cache_schema) },
-	{ "memBwSchema", JSON_STRING, read_bandwidth_schema,
-	  offsetof(struct spec_intel_rdt, mem_bw_schema) },
+	{ "memBwSchema", JSON_STRING, read_bandwidth_schema, offsetof(struct spec_intel_rdt, mem_bw_schema) },
 	{ "enableMonitoring", JSON_BOOL, read_bool, offsetof(struct spec_intel_rdt, enable_monitoring) },
 };
 const struct object intel_rdt_object = OBJECT(intel_rdt_fields, struct spec_intel_rdt);

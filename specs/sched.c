@@ -123,8 +123,8 @@ READER(read_set)
 /* ---- process.scheduler ---- */
 
 static const struct word policies[] = {
-	{ "SCHED_OTHER", SCHED_NORMAL }, { "SCHED_FIFO", SCHED_FIFO }, { "SCHED_RR", SCHED_RR },
-	{ "SCHED_BATCH", SCHED_BATCH },	 { "SCHED_ISO", 4 },	       { "SCHED_IDLE", SCHED_IDLE },
+	{ "SCHED_OTHER", SCHED_NORMAL },      { "SCHED_FIFO", SCHED_FIFO }, { "SCHED_RR", SCHED_RR },
+	{ "SCHED_BATCH", SCHED_BATCH },	      { "SCHED_ISO", 4 },	    { "SCHED_IDLE", SCHED_IDLE },
 	{ "SCHED_DEADLINE", SCHED_DEADLINE },
 };
 
@@ -268,12 +268,9 @@ const struct object personality_object = OBJECT(personality_fields, int64_t);
 /* ---- linux.memoryPolicy ---- */
 
 static const struct word memory_modes[] = {
-	{ "MPOL_DEFAULT", MPOL_DEFAULT },
-	{ "MPOL_BIND", MPOL_BIND },
-	{ "MPOL_INTERLEAVE", MPOL_INTERLEAVE },
-	{ "MPOL_WEIGHTED_INTERLEAVE", WEIGHTED_INTERLEAVE },
-	{ "MPOL_PREFERRED", MPOL_PREFERRED },
-	{ "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY },
+	{ "MPOL_DEFAULT", MPOL_DEFAULT },	{ "MPOL_BIND", MPOL_BIND },
+	{ "MPOL_INTERLEAVE", MPOL_INTERLEAVE }, { "MPOL_WEIGHTED_INTERLEAVE", WEIGHTED_INTERLEAVE },
+	{ "MPOL_PREFERRED", MPOL_PREFERRED },	{ "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY },
 	{ "MPOL_LOCAL", MPOL_LOCAL },
 };
 

@@ -272,8 +272,8 @@ const char *memory_mode_name(size_t i);
 const char *memory_flag_name(size_t i);
 
 struct spec_memory_policy { /* set_mempolicy(2) */
-	int mode;		/* MPOL_* */
-	unsigned int flags;	/* MPOL_F_* */
+	int mode;	    /* MPOL_* */
+	unsigned int flags; /* MPOL_F_* */
 	struct spec_set nodes;
 };
 
@@ -312,7 +312,7 @@ struct spec {
 	char **masked_paths, **readonly_paths;
 	struct spec_key_value *sysctl;
 	size_t n_sysctl;
-	struct spec_resources *resources;	  /* NULL if absent, as the three below */
+	struct spec_resources *resources; /* NULL if absent, as the three below */
 	struct spec_seccomp *seccomp;
 	struct spec_memory_policy *memory_policy;
 	struct spec_intel_rdt *intel_rdt;

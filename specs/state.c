@@ -32,7 +32,7 @@ struct state *state_new(void)
 	if (!s)
 		return NULL;
 	s->arena = take_ptr(a);
-	s->id = s->bundle = s->rootfs = s->created = s->cgroup = s->oci_version = "";
+	s->id = s->bundle = s->rootfs = s->created = s->cgroup = s->rdt = s->oci_version = "";
 	return s;
 }
 
@@ -83,6 +83,9 @@ static const struct field record_fields[] = {
 	{ "owner", JSON_NUMBER, read_u32, AT(owner), FIELD_REQUIRED },
 	{ "cgroup", JSON_STRING, read_string, AT(cgroup), FIELD_REQUIRED },
 	{ "cgroup_joined", JSON_BOOL, read_bool, AT(cgroup_joined), FIELD_REQUIRED },
+	{ "rdt", JSON_STRING, read_string, AT(rdt), FIELD_REQUIRED },
+	{ "rdt_made", JSON_BOOL, read_bool, AT(rdt_made), FIELD_REQUIRED },
+	{ "rdt_monitored", JSON_BOOL, read_bool, AT(rdt_monitored), FIELD_REQUIRED },
 	{ "oci_version", JSON_STRING, read_string, AT(oci_version), FIELD_REQUIRED },
 	{ "systemd_cgroup", JSON_BOOL, read_bool, AT(systemd_cgroup), FIELD_REQUIRED },
 	{ "terminal", JSON_BOOL, read_bool, AT(terminal), FIELD_REQUIRED },
@@ -153,6 +156,9 @@ static char *record_to_json(const struct state *s, size_t *ret_size)
 	jsonout_u64(o, "owner", s->owner);
 	jsonout_string(o, "cgroup", s->cgroup ? s->cgroup : "");
 	jsonout_bool(o, "cgroup_joined", s->cgroup_joined);
+	jsonout_string(o, "rdt", s->rdt);
+	jsonout_bool(o, "rdt_made", s->rdt_made);
+	jsonout_bool(o, "rdt_monitored", s->rdt_monitored);
 	jsonout_string(o, "oci_version", s->oci_version);
 	jsonout_bool(o, "systemd_cgroup", s->systemd_cgroup);
 	jsonout_bool(o, "terminal", s->terminal);

@@ -32,6 +32,9 @@ struct state {
 	const char
 		*cgroup; /* path below the cgroup2 mount, "/…"; "" if the container has no group of its own */
 	bool cgroup_joined; /* the group existed before: it is not ours to remove */
+	const char *rdt;    /* class of linux.intelRdt; "" if there is none */
+	bool rdt_made;	    /* the class is the container's own */
+	bool rdt_monitored;
 	const char *oci_version;
 	bool systemd_cgroup;
 	bool terminal;

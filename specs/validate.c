@@ -333,6 +333,27 @@ static int check_root(const struct spec *s, struct error *e)
 	return 0;
 }
 
+static int check_mounts(const struct spec *s, struct error *e)
+{
+	char path[64];
+
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct spec_mount *m = &s->mounts[i];
+		if (!m->n_uid_mappings != !m->n_gid_mappings)
+			return refuse(e, EINVAL, "mounts[%zu].%s: missing, while %s are there", i,
+				      m->n_uid_mappings ? "gidMappings" : "uidMappings",
+				      m->n_uid_mappings ? "uidMappings" : "gidMappings");
+		str_format(path, sizeof(path), "mounts[%zu].uidMappings", i);
+		int r = check_map(m->uid_mappings, m->n_uid_mappings, path, e);
+		str_format(path, sizeof(path), "mounts[%zu].gidMappings", i);
+		if (r == 0)
+			r = check_map(m->gid_mappings, m->n_gid_mappings, path, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int check_mount_label(const struct spec *s, struct error *e)
 {
 	if (s->mount_label)
@@ -358,9 +379,9 @@ static int check_oci_version(const struct spec *s, struct error *e)
 int validate_spec(const struct spec *s, struct error *e)
 {
 	static int (*const checks[])(const struct spec *, struct error *) = {
-		check_oci_version, check_root,	       check_process, check_namespaces,
-		check_maps,	   check_time_offsets, check_names,   check_sysctls,
-		check_mount_label, check_resources,    check_hooks,   check_annotations,
+		check_oci_version,  check_root,	 check_process,	    check_namespaces, check_maps,
+		check_time_offsets, check_names, check_sysctls,	    check_mounts,     check_mount_label,
+		check_resources,    check_hooks, check_annotations,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(checks); i++) {

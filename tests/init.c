@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -572,7 +573,7 @@ static int cmd_sched(int n, char **v)
 	printf("policy %d\npriority %d\nnice %d\n", sched_getscheduler(0), p.sched_priority,
 	       getpriority(PRIO_PROCESS, 0));
 	/* ioprio_get(IOPRIO_WHO_PROCESS, 0) has no libc wrapper */
-	printf("ioprio %ld\naffinity", syscall(251, 1, 0));
+	printf("ioprio %ld\naffinity", syscall(SYS_ioprio_get, 1, 0));
 	if (!sched_getaffinity(0, sizeof(set), &set))
 		for (int i = 0; i < CPU_SETSIZE; i++)
 			if (CPU_ISSET(i, &set))

@@ -106,12 +106,6 @@ def test_unknown_options_go_to_the_file_system_whose_words_are_told(coracle, bun
     assert "mounts[7]: mount m at /m: tmpfs no_such_option=1: tmpfs: Unknown parameter 'no_such_option'" in result.err
 
 
-@pytest.mark.parametrize("option", ["idmap", "ridmap=uids=0-1-2", "tmpcopyup", "copy-symlink", "src-nofollow"])
-def test_what_is_not_supported_is_refused_by_name(coracle, bundle, option):
-    result = coracle.run(bundle("true").mount("/m", "tmpfs", "m", [option]), check=False)
-    assert result.rc and f"option {option.partition('=')[0]}: this version of coracle does not support it" in result.err
-
-
 def test_the_data_of_a_version_1_cgroup_is_left_out(coracle, bundle):
     b = bundle("mounts", "/sys/fs/cgroup")
     b.config["mounts"][-1].update(type="cgroup", options=["ro", "memory", "xattr"])

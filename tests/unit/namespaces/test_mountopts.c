@@ -23,15 +23,19 @@ static const struct {
 	unsigned int sb_set, sb_clear;
 	uint64_t propagation;
 	bool propagation_recursive, bind, recursive, remount;
+	unsigned int special;
 } words[] = {
 	{ "async", .sb_clear = MS_SYNCHRONOUS },
 	{ "atime", .clear = ATIME },
 	{ "bind", .bind = true },
+	{ "copy-symlink", .special = MOUNT_COPY_SYMLINK },
 	{ "defaults" },
+	{ "dest-nofollow", .special = MOUNT_DEST_NOFOLLOW },
 	{ "dev", .clear = MOUNT_ATTR_NODEV },
 	{ "diratime", .clear = MOUNT_ATTR_NODIRATIME },
 	{ "dirsync", .sb_set = MS_DIRSYNC },
 	{ "exec", .clear = MOUNT_ATTR_NOEXEC },
+	{ "idmap", .special = MOUNT_IDMAP },
 	{ "iversion", .sb_set = MS_I_VERSION },
 	{ "lazytime", .sb_set = LAZYTIME },
 	{ "loud", .sb_clear = MS_SILENT },
@@ -55,6 +59,7 @@ static const struct {
 	{ "relatime", .clear = ATIME },
 	{ "remount", .remount = true },
 	{ "rexec", .clear_all = MOUNT_ATTR_NOEXEC },
+	{ "ridmap", .special = MOUNT_IDMAP_ALL },
 	{ "rnoatime", .set_all = MOUNT_ATTR_NOATIME, .clear_all = ATIME },
 	{ "rnodev", .set_all = MOUNT_ATTR_NODEV },
 	{ "rnodiratime", .set_all = MOUNT_ATTR_NODIRATIME },
@@ -78,10 +83,12 @@ static const struct {
 	{ "shared", .propagation = MS_SHARED },
 	{ "silent", .sb_set = MS_SILENT },
 	{ "slave", .propagation = MS_SLAVE },
+	{ "src-nofollow", .special = MOUNT_SRC_NOFOLLOW },
 	{ "strictatime", .set = MOUNT_ATTR_STRICTATIME, .clear = ATIME },
 	{ "suid", .clear = MOUNT_ATTR_NOSUID },
 	{ "symfollow", .clear = MOUNT_ATTR_NOSYMFOLLOW },
 	{ "sync", .sb_set = MS_SYNCHRONOUS },
+	{ "tmpcopyup", .special = MOUNT_COPY_UP },
 	{ "unbindable", .propagation = MS_UNBINDABLE },
 };
 
@@ -106,7 +113,8 @@ static void test_every_word_does_what_the_spec_says(void **state)
 		    o.clear_all != words[i].clear_all || o.sb_set != words[i].sb_set ||
 		    o.sb_clear != words[i].sb_clear || o.propagation != words[i].propagation ||
 		    o.propagation_recursive != words[i].propagation_recursive || o.bind != words[i].bind ||
-		    o.recursive != words[i].recursive || o.remount != words[i].remount || o.n_data)
+		    o.recursive != words[i].recursive || o.remount != words[i].remount ||
+		    o.special != words[i].special || o.n_data)
 			fail_msg("%s: not what was expected", word);
 		mountopts_done(&o);
 	}
@@ -187,25 +195,22 @@ static void test_quoted_and_escaped_commas_do_not_cut(void **state)
 	mountopts_done(&o);
 }
 
-static void test_what_is_not_carried_out_is_refused_by_name(void **state)
+static void test_idmap_may_have_a_text(void **state)
 {
-	static const char *const refused[] = {
-		"idmap",	"ridmap",	 "tmpcopyup",	     "copy-symlink",
-		"src-nofollow", "dest-nofollow", "idmap=uids=0-1-2", "ro,ridmap=gids=0-1-2"
-	};
+	char text[] = "ro,idmap=uids=0-1-2;gids=3-4-5", recursive[] = "ridmap=uids=1-2-3", plain[] = "idmap";
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(refused); i++) {
-		struct mountopts o;
-		struct error e = { 0 };
-		char word[32], name[32];
-		snprintf(word, sizeof(word), "%s", refused[i]);
-		assert_int_equal(mountopts_parse(OPTIONS(word), &o, &e), -ENOTSUP);
-		snprintf(name, sizeof(name), "%s", str_starts(word, "ro,") ? word + 3 : word);
-		name[strcspn(name, "=")] = '\0';
-		assert_non_null(strstr(e.msg, name));
-		assert_null(o.text);
-	}
+	struct mountopts o = parsed(OPTIONS(text));
+	assert_int_equal(o.special, MOUNT_IDMAP);
+	assert_string_equal(o.idmap, "uids=0-1-2;gids=3-4-5");
+	assert_int_equal(o.n_data, 0);
+	again(&o, OPTIONS(recursive));
+	assert_int_equal(o.special, MOUNT_IDMAP_ALL);
+	assert_string_equal(o.idmap, "uids=1-2-3");
+	again(&o, OPTIONS(recursive, plain));
+	assert_int_equal(o.special, MOUNT_IDMAP);
+	assert_null(o.idmap);
+	mountopts_done(&o);
 }
 
 static void test_no_options_are_none(void **state)
@@ -225,7 +230,7 @@ int main(void)
 		cmocka_unit_test(test_later_options_win),
 		cmocka_unit_test(test_the_rest_is_data_in_order),
 		cmocka_unit_test(test_quoted_and_escaped_commas_do_not_cut),
-		cmocka_unit_test(test_what_is_not_carried_out_is_refused_by_name),
+		cmocka_unit_test(test_idmap_may_have_a_text),
 		cmocka_unit_test(test_no_options_are_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -451,24 +451,10 @@ static void test_integers_are_exact(void **state)
 
 static void test_unsupported_keys_are_named(void **state)
 {
-	static const char *const process[] = { "scheduler", "ioPriority", "execCPUAffinity" };
-	static const char *const in_linux[] = { "intelRdt", "memoryPolicy", "personality", "netDevices" };
 	static const char *const platforms[] = { "windows", "solaris", "freebsd", "zos", "vm" };
 	char config[256], message[128];
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(process); i++) {
-		snprintf(config, sizeof(config), PROCESS(",'%s':{'x':1}"), process[i]);
-		snprintf(message, sizeof(message), "process.%s: this version of coracle does not support it",
-			 process[i]);
-		expect_refusal(config, message);
-	}
-	for (size_t i = 0; i < COUNT_OF(in_linux); i++) {
-		snprintf(config, sizeof(config), LINUX("'%s':{'x':1}"), in_linux[i]);
-		snprintf(message, sizeof(message), "linux.%s: this version of coracle does not support it",
-			 in_linux[i]);
-		expect_refusal(config, message);
-	}
 	for (size_t i = 0; i < COUNT_OF(platforms); i++) {
 		snprintf(config, sizeof(config), CONFIG(",'%s':{'x':1}"), platforms[i]);
 		snprintf(message, sizeof(message), "%s: this version of coracle does not support it",
@@ -477,22 +463,67 @@ static void test_unsupported_keys_are_named(void **state)
 	}
 	expect_refusal(RESOURCES("'network':{'classID':1}"),
 		       "linux.resources.network: this version of coracle does not support it");
-	expect_refusal(CONFIG(",'mounts':[{'destination':'/a','uidMappings':[{}]}]"),
-		       "mounts[0].uidMappings: this version of coracle does not support it");
-	expect_refusal(CONFIG(",'mounts':[{'destination':'/a','gidMappings':[{}]}]"),
-		       "mounts[0].gidMappings: this version of coracle does not support it");
+	expect_refusal(LINUX("'netDevices':{'x':1}"),
+		       "linux.netDevices: this version of coracle does not support it");
 	expect_refusal(SECCOMP(",'listenerPath':'/run/agent'"),
 		       "linux.seccomp.listenerPath: this version of coracle does not support it");
 	expect_refusal(SECCOMP(",'listenerMetadata':'x'"),
 		       "linux.seccomp.listenerMetadata: this version of coracle does not support it");
-	/* An object without keys asks for something of intelRdt (a group of its own), for nothing of these.
-	 */
-	expect_refusal(LINUX("'intelRdt':{}"), "linux.intelRdt: this version of coracle does not support it");
 	AUTO(spec)
 	struct spec *s = parse_config(LINUX(
 		"'netDevices':{},'resources':{'network':{}},'seccomp':{'defaultAction':'SCMP_ACT_ALLOW',"
 		"'listenerPath':'','listenerMetadata':''}"));
 	assert_non_null(s->seccomp);
+}
+
+static void test_words_become_the_kernels_numbers(void **state)
+{
+	AUTO(spec)
+	struct spec *s = parse_config(
+		CONFIG(",'process':{'args':['a'],'cwd':'/"
+		       "','scheduler':{'policy':'SCHED_DEADLINE','flags':['SCHED_FLAG_RECLAIM',"
+		       "'SCHED_FLAG_DL_OVERRUN'],'runtime':1,'deadline':2,'period':3},'ioPriority':{'class':'"
+		       "IOPRIO_CLASS_RT',"
+		       "'priority':3},'execCPUAffinity':{'initial':'0-3,65','final':'7'}},'linux':{'"
+		       "personality':{'domain':"
+		       "'LINUX32'},'memoryPolicy':{'mode':'MPOL_INTERLEAVE','nodes':'0,2','flags':['MPOL_F_"
+		       "STATIC_NODES']},"
+		       "'intelRdt':{'closID':'c','schemata':['L3:0=f'],'enableMonitoring':true}}"));
+	const struct spec_scheduler *sched = s->process->scheduler;
+	const struct spec_cpu_affinity *affinity = s->process->exec_affinity;
+
+	(void)state;
+	assert_int_equal(sched->policy, 6);
+	assert_int_equal(sched->flags, 6);
+	assert_true(sched->runtime == 1 && sched->deadline == 2 && sched->period == 3);
+	assert_true(s->process->io_priority->class == 1 && s->process->io_priority->priority == 3);
+	assert_true(affinity->initial.n_words == 2 && affinity->initial.bits[0] == 15 &&
+		    affinity->initial.bits[1] == 2);
+	assert_true(affinity->final.n_words == 1 && affinity->final.bits[0] == 128);
+	assert_int_equal(s->personality, 8);
+	assert_true(s->memory_policy->mode == 3 && s->memory_policy->flags == 1 << 15 &&
+		    s->memory_policy->nodes.bits[0] == 5);
+	assert_string_equal(s->intel_rdt->schemata[0], "L3:0=f");
+	assert_true(s->intel_rdt->enable_monitoring && str_eq(s->intel_rdt->clos_id, "c"));
+	AUTO(spec) struct spec *none = parse_config(CONFIG(""));
+	assert_true(none->personality == NUM_UNSET && !none->memory_policy && !none->intel_rdt);
+}
+
+static void test_intel_rdt_stays_below_its_mount(void **state)
+{
+	static const struct refusal rows[] = {
+		{ LINUX("'intelRdt':{'closID':'../x'}"),
+		  "linux.intelRdt.closID: \"../x\" is not the name of a group" },
+		{ LINUX("'intelRdt':{'closID':'a/b'}"),
+		  "linux.intelRdt.closID: \"a/b\" is not the name of a group" },
+		{ LINUX("'intelRdt':{'memBwSchema':'L3:0=1'}"),
+		  "linux.intelRdt.memBwSchema: \"L3:0=1\" is no line that starts with \"MB:\"" },
+		{ LINUX("'intelRdt':{'schemata':['a\\nb']}"),
+		  "linux.intelRdt.schemata[0]: not a line of a schemata file" },
+	};
+
+	(void)state;
+	EXPECT_REFUSALS(rows);
 }
 
 static void test_seccomp_values_are_checked(void **state)
@@ -673,6 +704,8 @@ int main(void)
 		cmocka_unit_test(test_ids_are_32_bits_and_not_the_last),
 		cmocka_unit_test(test_integers_are_exact),
 		cmocka_unit_test(test_unsupported_keys_are_named),
+		cmocka_unit_test(test_words_become_the_kernels_numbers),
+		cmocka_unit_test(test_intel_rdt_stays_below_its_mount),
 		cmocka_unit_test(test_seccomp_values_are_checked),
 		cmocka_unit_test(test_configs_of_engines_are_accepted),
 		cmocka_unit_test(test_tables_are_complete),

@@ -26,6 +26,8 @@ static const struct state sample = {
 	.owner = 1000,
 	.cgroup = "/coracle/web",
 	.cgroup_joined = true,
+	.rdt = "gold",
+	.rdt_monitored = true,
 	.oci_version = "1.2.0",
 	.terminal = true,
 	.hooks = 5,
@@ -77,6 +79,8 @@ static void test_record_comes_back(void **state)
 	assert_int_equal(s->owner, 1000);
 	assert_string_equal(s->cgroup, sample.cgroup);
 	assert_true(s->cgroup_joined);
+	assert_string_equal(s->rdt, "gold");
+	assert_true(!s->rdt_made && s->rdt_monitored);
 	assert_string_equal(s->oci_version, "1.2.0");
 	assert_false(s->systemd_cgroup);
 	assert_true(s->terminal);
