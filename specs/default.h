@@ -21,7 +21,7 @@
 #include "runtime/base/error.h"
 #include "specs/spec.h"
 
-#define DEFAULT_OCI_VERSION "1.2.0"
+#define DEFAULT_OCI_VERSION "1.3.0"
 
 struct default_options {
 	const char *rootfs; /* root.path; NULL: "rootfs" */

@@ -59,6 +59,22 @@ static void put_enabled(struct jsonout *o, const char *key, bool enabled)
 	jsonout_end(o);
 }
 
+static void put_memory_policy(struct jsonout *o)
+{
+	const char *name;
+
+	jsonout_object(o, "memoryPolicy");
+	jsonout_array(o, "modes");
+	for (size_t i = 0; (name = memory_mode_name(i)); i++)
+		jsonout_string(o, NULL, name);
+	jsonout_end(o);
+	jsonout_array(o, "flags");
+	for (size_t i = 0; (name = memory_flag_name(i)); i++)
+		jsonout_string(o, NULL, name);
+	jsonout_end(o);
+	jsonout_end(o);
+}
+
 static void put_linux(struct jsonout *o, const struct features *f)
 {
 	jsonout_object(o, "linux");
@@ -68,9 +84,14 @@ static void put_linux(struct jsonout *o, const struct features *f)
 	put_seccomp(o, f);
 	put_enabled(o, "apparmor", false);
 	put_enabled(o, "selinux", false);
-	put_enabled(o, "intelRdt", false);
+	jsonout_object(o, "intelRdt");
+	jsonout_bool(o, "enabled", true);
+	jsonout_bool(o, "schemata", true);
+	jsonout_bool(o, "monitoring", true);
+	jsonout_end(o);
+	put_memory_policy(o);
 	jsonout_object(o, "mountExtensions");
-	put_enabled(o, "idmap", f->idmap);
+	put_enabled(o, "idmap", true);
 	jsonout_end(o);
 	put_enabled(o, "netDevices", false);
 	jsonout_end(o);

@@ -46,8 +46,14 @@ def test_every_mount_option_is_taken(coracle, coracle_words, bundle):
     for option in features(coracle_words)["mountOptions"]:
         if option == "remount":         # is for what is mounted already
             continue
+        if option == "tmpcopyup":
+            b.mount(f"/targets/{option}", "tmpfs", "tmpfs", [option])
+            continue
         b.file(f"/targets/{option}")
         b.mount(f"/targets/{option}", "bind", source, [option] if "bind" in option else ["bind", option])
+        if "idmap" in option:
+            maps = [{"containerID": 0, "hostID": 0, "size": 1}]
+            b.config["mounts"][-1].update(uidMappings=maps, gidMappings=maps)
     coracle.run(b)
 
 
