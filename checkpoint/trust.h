@@ -2,20 +2,25 @@
 /* trust.h - what was restored may do no more than the destination's config allows
  *
  * Images are believed for what a process computed, never for what it may do. After CRIU has made the tasks
- * and before the first of their instructions runs (its post-restore callback), every thread's ids, groups,
- * capabilities, no_new_privs, seccomp, LSM label and namespaces are compared with the config of the node
- * that restores. Whoever has more is killed with all the others.
+ * and before the first of their instructions runs (its pre-resume callback: ids and filters are set by
+ * then), every thread is compared with the config of the node that restores. If one has more, all are killed.
  *
  * The rule: a task may be what the configured process could have become by itself, without executing a
  * set-user-ID program or one with file capabilities.
- *	bounding		    subset of the config's bounding set
- *	effective, permitted,	    subset of the config's permitted set, plus its inheritable and ambient
- *ones inheritable, ambient no_new_privs, seccomp	    set, filtering (as many filters at least), if the
- *config has them uids, gids, groups	    the config's, unless CAP_SETUID (CAP_SETGID) is permitted by it;
- *within the id maps, if there are any label			    the config's, if it has one namespaces
- *the container's: where the config has one, not ours, and all tasks in the same `raised` widens it to what
- *such a program, or `exec --user`, could have made of it: capabilities up to the bounding set, any id within
- *the maps; no_new_privs in the config excludes that. */
+ *
+ *	bounding	a subset of the config's
+ *	other four sets	a subset of the config's permitted, inheritable and ambient ones; and of its
+ *			bounding one if it is root or can become it, and has no no_new_privs
+ *			(an execve then gives it those)
+ *	no_new_privs	set, if the config sets it
+ *	seccomp		filtering, with as many filters at least, if the config has it
+ *	ids, groups	the config's, unless CAP_SETUID (CAP_SETGID) lets it change them; inside
+ *			of the id maps
+ *	label		the config's, if it has one
+ *	namespaces	where the config makes one, not ours; where it joins one, that one
+ *
+ * `raised` widens it to what such a program, or `exec --user`, could have made of it: capabilities up to the
+ * bounding set, any id inside of the maps. no_new_privs in the config excludes that. */
 #ifndef CORACLE_TRUST_H
 #define CORACLE_TRUST_H
 
@@ -71,11 +76,17 @@ int trust_check(const struct trust_policy *p, const struct task_creds *c, struct
 /* Parse the text of a status file. (pure) */
 int trust_parse_status(const char *text, struct task_creds *ret, struct error *e);
 
-/* Every thread of every process: what the post-restore callback calls. `pids` as the host numbers them: those
+/* Every thread of every process: what the pre-resume callback calls. `pids` as the host numbers them: those
  * of the container's cgroup (cgroup_pids), `init` among them. `proc` is a descriptor of the host's /proc.
- * Nothing is changed or killed here: on an error the callback answers CRIU with a failure, and CRIU kills the
- * tree. */
+ * Nothing is changed or killed here: on an error the caller kills the group (CRIU would only log the
+ * callback's failure). */
 int trust_check_tasks(int proc, const struct spec *s, bool raised, pid_t init, const pid_t *pids,
 		      size_t n_pids, struct error *e);
+
+/* Before CRIU begins: the filters in the images are the one that the config compiles to (`program`, an array
+ * of struct sock_filter, of `size` bytes; seccomp_prepare() makes it), or stand upon it. -EPERM if not. */
+int trust_check_filters(int images_dir, const void *program, size_t size, struct error *e);
+int trust_parse_filters(const void *image, size_t image_size, const void *program, size_t size,
+			struct error *e);
 
 #endif
