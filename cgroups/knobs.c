@@ -352,12 +352,16 @@ static int unified_controller(const char *key, struct error *e)
 
 	if (size == 0 || !key[size] || !key[size + 1] || strchr(key, '/'))
 		return refuse(e, EINVAL,
-			      "linux.resources.unified: \"%.100s\" is not of the form CONTROLLER.FILE", key);
+			      "linux.resources.unified: the specified key has not the form CONTROLLER.VALUE "
+			      "`%.100s`",
+			      key);
 	if (str_ends(key, ".pressure"))
 		return CONTROLLER_CORE;
 	int c = controller_find(key, size);
 	if (c < 0)
-		return refuse(e, ENOTSUP, "linux.resources.unified: %.100s: there is no controller \"%.*s\"",
+		return refuse(e, ENOTSUP,
+			      "linux.resources.unified: %.100s: the requested cgroup controller `%.*s` is "
+			      "not available",
 			      key, (int)size, key);
 	for (size_t i = 0; c == CONTROLLER_CORE && i < COUNT_OF(core); i++)
 		if (str_eq(key, core[i]))

@@ -84,16 +84,31 @@ int confine_early(const struct confine *c, struct error *e)
 
 /* ---- working directory ---- */
 
-static int make_and_enter(const char *cwd, struct error *e)
+/* The directory, made with what is missing above it. */
+static int open_cwd(const char *cwd, struct error *e)
 {
 	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return fail(e, errno, "open /");
 	mode_t old = umask(UMASK_DEFAULT);
-	auto_close int dir = path_mkdir(root, cwd, 0755, e);
+	int dir = path_mkdir(root, cwd, 0755, e);
 	umask(old);
+	return dir < 0 ? prefix(e, "make working directory %s", cwd) : dir;
+}
+
+int confine_make_cwd(const char *cwd, struct error *e)
+{
+	if (!cwd || cwd[0] != '/' || access(cwd, F_OK) == 0 || errno != ENOENT)
+		return 0; /* confine_chdir() has the word */
+	auto_close int dir = open_cwd(cwd, e);
+	return dir < 0 ? dir : 0;
+}
+
+static int make_and_enter(const char *cwd, struct error *e)
+{
+	auto_close int dir = open_cwd(cwd, e);
 	if (dir < 0)
-		return prefix(e, "make working directory %s", cwd);
+		return dir;
 	if (fchdir(dir) < 0)
 		return fail(e, errno, "change to working directory %s", cwd);
 	return 0;

@@ -37,6 +37,9 @@ int confine_early(const struct confine *c, struct error *e);
 int confine_ids(const struct confine *c, struct error *e);
 int confine_last(const struct confine *c, struct error *e);
 
+/* Make process.cwd if it is missing: before a root that is to be read-only becomes so. */
+int confine_make_cwd(const char *cwd, struct error *e);
+
 /* Change to the working directory, made if missing (0755), and see that it lies inside the container's root
  * (CVE-2024-21626: getcwd(2) answers with an absolute path). confine_ids calls it. */
 int confine_chdir(const char *cwd, struct error *e);

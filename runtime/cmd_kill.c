@@ -18,12 +18,14 @@
 #include "runtime/signals.h"
 
 struct kill_options {
-	bool all;
+	bool all, regex;
 };
 
 static const struct opt kill_table[] = {
 	{ "all", 'a', OPT_FLAG, offsetof(struct kill_options, all), NULL,
 	  "to all processes of the container, not the first alone" },
+	{ "regex", 0, OPT_FLAG, offsetof(struct kill_options, regex), NULL,
+	  "ID is a regular expression: all containers that match" },
 	{ .kind = OPT_END },
 };
 
@@ -76,19 +78,40 @@ static int signal_init(const struct container *c, int sig, struct error *e)
 	return 0;
 }
 
+static int kill_one(const struct globals *g, const char *id, bool all, int sig, struct error *e)
+{
+	AUTO(container) struct container *c = NULL;
+
+	int r = container_open(g, id, all, &c, e);
+	if (r < 0)
+		return r;
+	return all ? signal_all(c, sig, e) : signal_init(c, sig, e);
+}
+
+static int kill_matching(const struct call *call, const struct kill_options *o, int sig, struct error *e)
+{
+	char **ids = NULL;
+	struct error later;
+
+	int r = container_ids_matching(call->globals, call->args[0], &ids, e);
+	for (size_t i = 0; ids && ids[i]; i++) {
+		int one = kill_one(call->globals, ids[i], o->all, sig, r < 0 ? &later : e);
+		r = r < 0 ? r : one;
+	}
+	container_ids_free(ids);
+	return r;
+}
+
 static int run_kill(struct call *call, struct error *e)
 {
 	const struct kill_options *o = call->options;
 	const char *word = call->n_args > 1 ? call->args[1] : "TERM";
-	AUTO(container) struct container *c = NULL;
 	int sig;
 
 	if (signal_parse(word, &sig) < 0)
 		return usage(e, "kill: unknown signal \"%s\"", word);
-	int r = container_open(call->globals, call->args[0], o->all, &c, e);
-	if (r < 0)
-		return r;
-	return o->all ? signal_all(c, sig, e) : signal_init(c, sig, e);
+	return o->regex ? kill_matching(call, o, sig, e)
+			: kill_one(call->globals, call->args[0], o->all, sig, e);
 }
 
 const struct command cmd_kill = {

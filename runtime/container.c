@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <regex.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,13 @@ int container_check_id(const char *id, struct error *e)
 
 	if (n == 0)
 		return refuse(e, EINVAL, "a container's id cannot be empty");
-	if (n > NAME_MAX || id[0] == '.' || strspn(id, allowed) != n)
+	size_t good = strspn(id, allowed);
+	if (id[good] > ' ' && id[good] < 127)
+		return refuse(
+			e, EINVAL,
+			"invalid character `%c` in the ID \"%.64s\": letters, digits and _ + - . are allowed",
+			id[good], id);
+	if (n > NAME_MAX || id[0] == '.' || good != n)
 		return refuse(e, EINVAL,
 			      "invalid container id \"%.64s\": letters, digits and _ + - . are allowed, at "
 			      "most %d, and no . at the beginning",
@@ -366,4 +373,30 @@ void container_ids_free(char **ids)
 	for (char **id = ids; id && *id; id++)
 		free(*id);
 	free(ids);
+}
+
+int container_ids_matching(const struct globals *g, const char *pattern, char ***ret, struct error *e)
+{
+	regex_t compiled;
+	char reason[128], **ids = NULL;
+
+	int r = regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB);
+	if (r != 0) {
+		regerror(r, &compiled, reason, sizeof(reason));
+		return refuse(e, EINVAL, "regular expression `%.100s`: %s", pattern, reason);
+	}
+	r = container_ids(g, &ids, e);
+	size_t kept = 0;
+	for (size_t i = 0; r == 0 && ids[i]; i++) {
+		char *id = ids[i];
+		ids[i] = NULL;
+		if (regexec(&compiled, id, 0, NULL, 0) == 0)
+			ids[kept++] = id;
+		else
+			free(id);
+	}
+	regfree(&compiled);
+	if (r == 0)
+		*ret = ids;
+	return r;
 }

@@ -74,4 +74,7 @@ struct rdt_group container_rdt(const struct container *c);
 int container_ids(const struct globals *g, char ***ret, struct error *e);
 void container_ids_free(char **ids);
 
+/* Those of them that an extended regular expression matches somewhere (crun's --regex). */
+int container_ids_matching(const struct globals *g, const char *pattern, char ***ret, struct error *e);
+
 #endif

@@ -124,7 +124,9 @@ int create_init_seal(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
 
-	int r = rootfs_seal(&c->rootfs, e);
+	int r = c->spec->process && c->spec->root_readonly ? confine_make_cwd(c->spec->process->cwd, e) : 0;
+	if (r == 0)
+		r = rootfs_seal(&c->rootfs, e);
 	if (r < 0)
 		return r;
 	/* No handle of the host's side outlives this row. */

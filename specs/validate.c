@@ -204,10 +204,11 @@ static int check_sysctls(const struct spec *s, struct error *e)
 		int r = check_sysctl(s, &s->sysctl[i], e);
 		if (r < 0)
 			return r;
-		if ((str_eq(s->sysctl[i].key, "kernel.hostname") && s->hostname) ||
-		    (str_eq(s->sysctl[i].key, "kernel.domainname") && s->domainname))
-			return refuse(e, EINVAL, "linux.sysctl.%s: %s is set as well", s->sysctl[i].key,
-				      s->sysctl[i].key + strlen("kernel."));
+		/* the config has a key for it, and a second way to say it would win or lose silently */
+		if (str_eq(s->sysctl[i].key, "kernel.hostname"))
+			return refuse(e, EINVAL, "linux.sysctl.kernel.hostname: use the key hostname");
+		if (str_eq(s->sysctl[i].key, "kernel.domainname") && s->domainname)
+			return refuse(e, EINVAL, "linux.sysctl.kernel.domainname: domainname is set as well");
 	}
 	return 0;
 }

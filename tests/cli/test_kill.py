@@ -112,3 +112,23 @@ def test_kill_by_others_is_refused(coracle, bundle, as_nobody):
     result = as_nobody("kill", c, "KILL")
     assert result.rc == 1 and "Permission denied" in result.err
     assert coracle.state(c)["status"] == "running"
+
+
+def test_regex_takes_all_that_match(coracle, bundle):
+    """crun's --regex, of kill and of delete."""
+    name = f"rx{os.getpid()}"
+    mine = [coracle.create(bundle("trap", 10), id=f"{name}-{x}") for x in "ab"]
+    other = coracle.started(bundle("trap", 10))
+    for c in mine:
+        coracle("start", c)
+    for c in [*mine, other]:
+        coracle.wait_output(c, "ready")
+    coracle("kill", "--regex", f"^{name}-[ab]$", "USR1")
+    for c in mine:
+        coracle.wait_output(c, "signal 10\n")
+    coracle("delete", "--force", "--regex", f"^{name}-")
+    assert [coracle.state(c) for c in mine] == [None, None]
+    assert coracle.state(other)["status"] == "running"
+    assert "signal" not in coracle.output(other)
+    wrong = coracle("kill", "--regex", "a(", "USR1", check=False)
+    assert wrong.rc == 1 and "regular expression `a(`" in wrong.err

@@ -213,3 +213,10 @@ def test_exec_in_a_paused_container(coracle, box):
     coracle("resume", box)
     out, err = p.communicate(timeout=30)
     assert (p.returncode, out) == (0, b"thawed\n"), err
+
+
+def test_a_missing_cwd_is_made_in_a_read_only_root(coracle, bundle):
+    b = bundle("cwd")
+    b.config["root"]["readonly"] = True
+    b.config["process"]["cwd"] = "/made/here"
+    assert coracle.run(b).out == "/made/here\n"

@@ -169,7 +169,7 @@ static void test_sysctls_of_its_own_namespaces_are_taken(void **state)
 		{ "kernel.shm_next_id", "ipc" },
 		{ "kernel.shm_rmid_forced", "ipc" },
 		{ "fs.mqueue.msg_max", "ipc" },
-		{ "kernel.hostname", "uts" },
+		{ "kernel.domainname", "uts" },
 		{ "kernel.domainname", "uts" },
 		{ "net.ipv4.ip_forward", "network" },
 		{ "net.ipv4.conf.br-0_x.rp_filter", "network" },
@@ -235,7 +235,7 @@ static void test_sysctl_tricks_are_refused(void **state)
 		      "linux.sysctl.net.a: the value has a control character");
 	expect_refusal(CONFIG(",'hostname':'a','linux':{'namespaces':[{'type':'uts'}],'sysctl':{'kernel."
 			      "hostname':'b'}}"),
-		       "linux.sysctl.kernel.hostname: hostname is set as well");
+		       "linux.sysctl.kernel.hostname: use the key hostname");
 }
 
 /* ---- resources ---- */
