@@ -22,6 +22,7 @@
 #ifndef CORACLE_PAGEFRAME_H
 #define CORACLE_PAGEFRAME_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,7 @@ enum page_frame_type {
 	PAGE_FRAME_OPEN = 1, /* this image exists */
 	PAGE_FRAME_PAGES,    /* runs of it */
 	PAGE_FRAME_COPY,     /* runs in pairs: destination, then source in the image `count`; no contents */
+	PAGE_FRAME_FORGET,   /* this image's process has ended */
 	PAGE_FRAME_BEGIN,    /* of a round */
 	PAGE_FRAME_END,	     /* of a round */
 	PAGE_FRAME_WANT,     /* post-copy, from destination to source: send this next */
@@ -74,6 +76,9 @@ struct page_run {
 	enum page_run_kind kind;
 	uint32_t flags; /* PAGE_LAZY */
 };
+
+/* User addresses end far below, on all that Linux runs on. */
+#define PAGE_ADDRESSES (1ULL << 56)
 
 struct page_frame {
 	enum page_frame_type type;

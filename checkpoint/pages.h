@@ -56,7 +56,7 @@ struct page_stats {
 	uint64_t later;	       /* post-copy: promised, not sent yet */
 	uint64_t raw_bytes;    /* contents sent, before compression */
 	uint64_t wire_bytes;   /* frames, headers and all */
-	uint64_t ledger_bytes; /* memory that the ledger takes now (about 0.7 % of the container's) */
+	uint64_t ledger_bytes; /* memory that the ledger takes now (about 1 % of the container's) */
 };
 
 struct page_sender;
@@ -76,6 +76,8 @@ int page_sender_end(struct page_sender *s, struct error *e);
 /* Send what is buffered (less than a frame). */
 int page_sender_flush(struct page_sender *s, struct error *e);
 
+/* The image's process has ended: the destination may drop what it has of it. */
+int page_sender_forget(struct page_sender *s, uint64_t image, struct error *e);
 /* Name an image, also one without pages. */
 int page_sender_open(struct page_sender *s, uint64_t image, struct error *e);
 /* True if pages of this image were sent in an earlier round. */
