@@ -91,7 +91,20 @@ struct criu_event {
 /* NULL: let it pass. What fails is CRIU's failure too; the error is kept and told instead of CRIU's own. */
 typedef int criu_callback(void *arg, struct criu_event *event, struct error *e);
 
+/* `step` is called when `fd` is readable, and again at once after it returned above 0; it may set fd to -1: nothing
+ * more of it. Its failure is not CRIU's by itself: it sees to that (by shutting CRIU's socket down); it is told
+ * instead of CRIU's own, and is not called again. */
+struct criu_also {
+	int fd;
+	int (*step)(void *arg, struct error *e);
+	void *arg;
+	bool again;
+};
+
 struct criu_callbacks {
+	/* Served while CRIU is waited for: its pages (pages.h), its lazy pages (lazy.h), the peer. */
+	struct criu_also *also;
+	size_t n_also;
 	criu_callback *pre_dump, *network_lock, *post_dump, *network_unlock;
 	criu_callback *pre_restore, *setup_namespaces, *post_setup_namespaces, *post_restore, *pre_resume,
 		*post_resume, *orphan_pts_master, *status_ready;

@@ -6,6 +6,7 @@
 #include "checkpoint/criu_internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/str.h"
 
-enum { MESSAGE_LIMIT = 1 << 20, LOG_LIMIT = 256 << 20, LOG_TAIL = 64 << 10 };
+enum { MESSAGE_LIMIT = 1 << 20, LOG_LIMIT = 256 << 20, LOG_TAIL = 64 << 10, ALSO_MAX = 8 };
 
 /* ---- messages ---- */
 
@@ -274,6 +275,40 @@ static int judge(const struct criu_request *q, const Criu__Response *answer, con
 	return 0;
 }
 
+/* Serve the others until CRIU has something to say. */
+static int wait_with(const struct criu *c, const struct criu_callbacks *callbacks, struct error *own,
+		     struct error *e)
+{
+	struct pollfd p[ALSO_MAX + 1] = { { c->sock, POLLIN, 0 } };
+	size_t n = callbacks ? callbacks->n_also : 0;
+
+	if (n > ALSO_MAX)
+		return refuse(e, EINVAL, "CRIU: too much to do beside it");
+	while (n) {
+		int timeout = -1;
+
+		for (size_t i = 0; i < n; i++) {
+			p[i + 1] = (struct pollfd){ callbacks->also[i].fd, POLLIN, 0 };
+			if (callbacks->also[i].fd >= 0 && callbacks->also[i].again)
+				timeout = 0;
+		}
+		if (poll(p, n + 1, timeout) < 0 && errno != EINTR)
+			return fail(e, errno, "CRIU: wait");
+		for (size_t i = 0; i < n; i++) {
+			struct criu_also *a = &callbacks->also[i];
+			if (a->fd < 0 || !(p[i + 1].revents || a->again))
+				continue;
+			int r = a->step(a->arg, own);
+			a->again = r > 0;
+			if (r < 0)
+				a->fd = -1;
+		}
+		if (p[0].revents)
+			return 0;
+	}
+	return 0;
+}
+
 /* 1: a callback was served; 0: the answer has come and is a success. */
 static int serve(const struct criu *c, const struct criu_request *q, const struct criu_callbacks *callbacks,
 		 const char *log_path, pid_t *ret_pid, struct error *own, struct error *e)
@@ -281,7 +316,9 @@ static int serve(const struct criu *c, const struct criu_request *q, const struc
 	Criu__Response *told = NULL;
 	int fd = -1, ret;
 
-	int r = criu_receive(c, false, &told, &fd, e);
+	int r = wait_with(c, callbacks, own, e);
+	if (r == 0)
+		r = criu_receive(c, false, &told, &fd, e);
 	if (r == -EPIPE)
 		return tell_failure(q, NULL, log_path, e);
 	if (r < 0)
