@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* carrier.c - the process that carries streams over one connection
  *
- * Forked by the story, without rights and without any descriptor of its own but the connection and the streams
- * that it is handed. One poll loop: what comes in is judged (wire.c), unpacked and put into the stream's
- * socket, or queued within the stream's window; what streams have to say goes out within the credit that the
- * other side gave and below the bandwidth's cap, the control stream first. It ends when the story says so (or
- * is gone), when the other side says so, or with an error that it leaves in the shared counters.
+ * Forked by the story, without rights and without any descriptor of its own but the connection and the
+ * streams that it is handed. One poll loop: what comes in is judged (wire.c), unpacked and put into the
+ * stream's socket, or queued within the stream's window; what streams have to say goes out within the credit
+ * that the other side gave and below the bandwidth's cap, the control stream first. It ends when the story
+ * says so (or is gone), when the other side says so, or with an error that it leaves in the shared counters.
  *
  * Memory: a window for each open stream, and two frames in each direction. */
 #include <errno.h>
@@ -28,10 +28,10 @@
 #define NOBODY	     65534
 
 struct lane {
-	int fd;	       /* the story's socket; -1: not open (yet) */
-	bool opened;   /* was, once */
-	bool reading;  /* the story has not ended its side */
-	bool ended;    /* the other side has */
+	int fd;		   /* the story's socket; -1: not open (yet) */
+	bool opened;	   /* was, once */
+	bool reading;	   /* the story has not ended its side */
+	bool ended;	   /* the other side has */
 	uint32_t credit;   /* what we may send */
 	uint32_t promised; /* what the other side may send */
 	uint32_t consumed; /* delivered, not promised again yet */
@@ -52,7 +52,7 @@ struct carrier {
 	int64_t filled_ns, heard_ns, pinged_ns;
 	unsigned int first_pings;
 	unsigned int turn;
-	bool ending;   /* the story has said so: flush, say so, go */
+	bool ending; /* the story has said so: flush, say so, go */
 	bool said_bye;
 	bool draining; /* the other side has ended: deliver what is queued, go */
 };
@@ -146,10 +146,9 @@ static size_t out_room(struct carrier *c)
 static bool put_small(struct carrier *c, enum wire_kind kind, unsigned int stream, const void *payload,
 		      uint32_t length)
 {
-	const struct wire_frame f = { .kind = kind,
-				      .stream = (uint8_t)stream,
-				      .length = length,
-				      .plain = length };
+	const struct wire_frame f = {
+		.kind = kind, .stream = (uint8_t)stream, .length = length, .plain = length
+	};
 
 	if (out_room(c) < WIRE_HEADER_SIZE + length)
 		return false;
@@ -259,7 +258,7 @@ static void produce_all(struct carrier *c)
 {
 	while (may_send(c, STREAM_CONTROL) && produce(c, STREAM_CONTROL))
 		;
-	for (unsigned int k = 1; k < WIRE_STREAMS; k++) {
+	for (unsigned int k = 1; k <= WIRE_STREAMS; k++) {
 		unsigned int i = (c->turn + k) % WIRE_STREAMS;
 		if (i != STREAM_CONTROL && may_send(c, i) && produce(c, i)) {
 			c->turn = i;
@@ -510,6 +509,7 @@ static int take_requests(struct carrier *c, struct error *e)
 			finish(c, 1, NULL);
 		if (r.stream < 0) {
 			c->ending = true;
+			c->ending_ns = clock_monotonic_ns();
 			return 0;
 		}
 		int done = open_lane(c, r.stream, fd, e);
@@ -524,7 +524,7 @@ static bool all_sent(struct carrier *c)
 {
 	for (unsigned int i = 0; i < WIRE_STREAMS; i++) {
 		struct lane *l = &c->lanes[i];
-		if (l->fd >= 0 && l->reading && l->credit) {
+		if (l->fd >= 0 && l->reading) {
 			char byte;
 			if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 				return false;
@@ -550,6 +550,9 @@ static void check_end(struct carrier *c)
 	if (c->ending && !c->said_bye && all_sent(c))
 		c->said_bye = put_small(c, WIRE_BYE, 0, NULL, 0);
 	if (c->said_bye && c->out_used == 0)
+		finish(c, 1, NULL);
+	/* The other side never took what is left. */
+	if (c->ending && clock_monotonic_ns() - c->ending_ns > c->start->options.timeout_ms * 1000000LL)
 		finish(c, 1, NULL);
 }
 

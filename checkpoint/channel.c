@@ -15,13 +15,14 @@
 
 #define STREAM_BUFFER (1 << 20)
 
-/* The carrier holds nothing of ours but what it needs: a lock of the story's would outlive it, a handle of the
- * container would be in the hands of whoever broke it. */
+/* The carrier holds nothing of ours but what it needs: a lock of the story's would outlive it, a handle of
+ * the container would be in the hands of whoever broke it. */
 __attribute__((noreturn)) static void become_carrier(struct transport *t, struct channel_counters *counters,
-			   const struct channel_options *o, int control)
+						     const struct channel_options *o, int control)
 {
-	struct carrier_start start = { .transport = t, .counters = counters, .options = *o,
-				       .control = control };
+	struct carrier_start start = {
+		.transport = t, .counters = counters, .options = *o, .control = control
+	};
 	/* TLS keeps the number of its socket: numbers stay, everything else is closed around them. */
 	int keep[3] = { control, t->in, t->out };
 	for (int i = 0; i < 3; i++)
@@ -50,7 +51,8 @@ static struct channel *channel_new(const struct transport *t)
 		return NULL;
 	c->control = c->messages = -1;
 	c->peer = strdup(t->peer);
-	c->counters = mmap(NULL, sizeof(*c->counters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	c->counters = mmap(NULL, sizeof(*c->counters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+			   0);
 	if (c->counters == MAP_FAILED)
 		c->counters = NULL;
 	if (!c->peer || !c->counters) {
@@ -93,8 +95,7 @@ static int start_carrier(struct channel *c, struct transport *t, const struct ch
 	return c->carrier < 0 ? fail(e, saved, "fork") : 0;
 }
 
-int channel_start(struct transport *t, const struct channel_options *o, struct channel **ret,
-		  struct error *e)
+int channel_start(struct transport *t, const struct channel_options *o, struct channel **ret, struct error *e)
 {
 	AUTO(transport) struct transport *owned = t;
 	AUTO(channel) struct channel *c = channel_new(t);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* channel.h - several streams of bytes to another node, over one connection
  *
- * A channel is a process of its own, the carrier (carrier.c): it alone reads and writes the connection. It has
- * dropped its rights and holds nothing else of ours, for what it parses is a stranger's. The story gets plain
- * sockets from it, one for each stream, so whoever copies files or pages reads and writes a descriptor and
- * knows nothing of frames, TLS or ssh; the end of a stream in one direction is shutdown(SHUT_WR) here and an
- * end of file there.
+ * A channel is a process of its own, the carrier (carrier.c): it alone reads and writes the connection. It
+ *has dropped its rights and holds nothing else of ours, for what it parses is a stranger's. The story gets
+ *plain sockets from it, one for each stream, so whoever copies files or pages reads and writes a descriptor
+ *and knows nothing of frames, TLS or ssh; the end of a stream in one direction is shutdown(SHUT_WR) here and
+ *an end of file there.
  *
  *	story ─ control ─┐                                              ┌─ control ─ story
  *	tree  ─ stream ──┤ carrier ── greeting, frames ── carrier       ├─ stream ── tree
  *	pages ─ stream ──┘    (one connection: ssh, TLS, a socket)      └─ stream ── pages
  *
  * Both sides open a stream under the same number; a number is used once. A sender may send only what the
- * receiver has given credit for (CHANNEL_WINDOW bytes a stream, given when it is opened): a reader that is slow
- * holds up its own stream and no other, and memory is bounded whatever the peer does. Messages go first.
+ * receiver has given credit for (CHANNEL_WINDOW bytes a stream, given when it is opened): a reader that is
+ *slow holds up its own stream and no other, and memory is bounded whatever the peer does. Messages go first.
  * Pings tell that the other side lives, and how far its clock is off. */
 #ifndef CORACLE_CHANNEL_H
 #define CORACLE_CHANNEL_H
@@ -37,11 +37,11 @@ enum { STREAM_CONTROL = WIRE_CONTROL, STREAM_FILES = 1, STREAM_IMAGES = 2, STREA
 
 /* Shared with the carrier; read at any time, by __atomic loads where it matters. */
 struct channel_counters {
-	uint64_t wire_out, wire_in;			/* bytes on the connection */
-	uint64_t out[WIRE_STREAMS], in[WIRE_STREAMS];	/* bytes of each stream, plain */
+	uint64_t wire_out, wire_in;		      /* bytes on the connection */
+	uint64_t out[WIRE_STREAMS], in[WIRE_STREAMS]; /* bytes of each stream, plain */
 	int64_t bandwidth; /* bytes per second for everything but control; 0: no cap. May be written */
 	struct clock_estimate clock;
-	int ended;	   /* 0 lives, 1 ended as meant, 2 failed: `error` says why */
+	int ended; /* 0 lives, 1 ended as meant, 2 failed: `error` says why */
 	struct error error;
 };
 
@@ -53,11 +53,11 @@ struct channel_options {
 
 struct channel {
 	pid_t carrier;
-	int control;	/* of the carrier: requests, one descriptor each */
-	int messages;	/* the stream STREAM_CONTROL, see message.h */
+	int control;  /* of the carrier: requests, one descriptor each */
+	int messages; /* the stream STREAM_CONTROL, see message.h */
 	char *peer;
 	struct channel_counters *counters;
-	pid_t helper;	/* ssh, when there is one: ended after the carrier */
+	pid_t helper; /* ssh, when there is one: ended after the carrier */
 };
 
 /* Greet the other side and begin to carry. Takes the transport, in any case. Returns when the greeting came,

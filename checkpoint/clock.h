@@ -21,8 +21,8 @@ struct clock_estimate {
 	uint32_t trips;
 };
 
-/* Take a trip into the estimate ({0} at first). False: the trip is impossible (time went backwards: a clock was
- * set, or the other side lies), and is left out. */
+/* Take a trip into the estimate ({0} at first). False: the trip is impossible (time went backwards: a clock
+ * was set, or the other side lies), and is left out. */
 bool clock_add(struct clock_estimate *c, const struct clock_trip *t);
 
 /* A time of theirs by our clock. */

@@ -71,7 +71,8 @@ static void decide(const struct converge_policy *p, const struct converge_round 
 		d->throttle = throttle ? throttle + CONVERGE_THROTTLE_STEP : CONVERGE_THROTTLE_FIRST;
 		if (d->throttle > CONVERGE_THROTTLE_MAX)
 			d->throttle = CONVERGE_THROTTLE_MAX;
-		d->why = "memory is written faster than it is carried: the container gets less processor time";
+		d->why =
+			"memory is written faster than it is carried: the container gets less processor time";
 	} else if (p->force) {
 		d->verdict = CONVERGE_STOP;
 		d->why = "rounds do not become smaller; stopped above the limit, as asked (--force)";

@@ -31,28 +31,28 @@ extern const char *const converge_names[CONVERGE_MAX];
 
 /* What a round measured. */
 struct converge_round {
-	uint32_t number;	 /* 1: the first, which carries everything */
-	uint64_t sent_bytes;	 /* in this round */
-	uint64_t dirty_bytes;	 /* became dirty meanwhile: what a stop now would have to copy */
+	uint32_t number;      /* 1: the first, which carries everything */
+	uint64_t sent_bytes;  /* in this round */
+	uint64_t dirty_bytes; /* became dirty meanwhile: what a stop now would have to copy */
 	uint64_t duration_us;
-	uint64_t wire_bytes;	 /* what the round's pages weighed on the wire, compressed; 0: as sent */
+	uint64_t wire_bytes; /* what the round's pages weighed on the wire, compressed; 0: as sent */
 };
 
 struct converge_policy {
 	uint32_t downtime_limit_ms;
 	uint32_t max_rounds;
-	uint64_t bandwidth;	 /* bytes per second; 0: no cap */
-	uint64_t fixed_us;	 /* freeze, metadata, restore, network: as measured or estimated */
+	uint64_t bandwidth; /* bytes per second; 0: no cap */
+	uint64_t fixed_us;  /* freeze, metadata, restore, network: as measured or estimated */
 	bool auto_converge, post_copy, force;
 };
 
 struct converge_decision {
 	enum converge_verdict verdict;
-	uint64_t throughput;	   /* bytes per second */
-	uint64_t dirty_rate;	   /* bytes per second */
+	uint64_t throughput; /* bytes per second */
+	uint64_t dirty_rate; /* bytes per second */
 	uint64_t expected_downtime_us;
-	uint32_t throttle;	   /* percent taken away from now on */
-	const char *why;	   /* a sentence */
+	uint32_t throttle; /* percent taken away from now on */
+	const char *why;   /* a sentence */
 };
 
 /* `throttle`: what is taken away already, in percent. */

@@ -54,7 +54,10 @@ static struct {
 	void (*ERR_error_string_n)(unsigned long code, char *buf, size_t size);
 } ossl;
 
-#define SYMBOL(name) { #name, (void **)&ossl.name }
+#define SYMBOL(name)                       \
+	{                                  \
+#name, (void **)&ossl.name \
+	}
 static const struct {
 	const char *name;
 	void **at;
@@ -192,7 +195,8 @@ int tls_open(const char *dir, int fd, const char *host, struct tls_session **ret
 	s->fd = fd;
 	s->client = host;
 	s->ctx = ossl.SSL_CTX_new(ossl.TLS_method());
-	if (!s->ctx || ossl.SSL_CTX_ctrl(s->ctx, OSSL_CTRL_SET_MIN_PROTO_VERSION, OSSL_TLS1_3_VERSION, NULL) != 1)
+	if (!s->ctx ||
+	    ossl.SSL_CTX_ctrl(s->ctx, OSSL_CTRL_SET_MIN_PROTO_VERSION, OSSL_TLS1_3_VERSION, NULL) != 1)
 		return refuse(e, EINVAL, "OpenSSL cannot speak TLS 1.3");
 	ossl.SSL_CTX_ctrl(s->ctx, OSSL_CTRL_MODE, OSSL_MODE_PARTIAL_WRITE, NULL);
 	ossl.SSL_CTX_set_verify(s->ctx, OSSL_VERIFY_PEER_OR_FAIL, NULL);
@@ -218,8 +222,7 @@ int tls_handshake(struct tls_session *s, int timeout_ms, struct error *e)
 			note_reason(s, "the other side closed the connection");
 			return refuse(e, EACCES, "TLS: %s", s->reason);
 		}
-		struct pollfd p = { .fd = s->fd,
-				    .events = why == OSSL_ERROR_WANT_READ ? POLLIN : POLLOUT };
+		struct pollfd p = { .fd = s->fd, .events = why == OSSL_ERROR_WANT_READ ? POLLIN : POLLOUT };
 		int n = poll(&p, 1, timeout_ms);
 		if (n == 0)
 			return refuse(e, ETIMEDOUT, "TLS: no handshake within %d ms", timeout_ms);

@@ -63,8 +63,10 @@ int transport_adopt(int in, int out, const char *peer, struct transport **ret, s
 /* ---- a program in between ---- */
 
 /* What ssh needs to find its keys, its agent and its terminal; nothing else of ours. */
-static const char *const passed_on[] = { "HOME", "USER", "LOGNAME", "PATH", "TERM", "LANG", "SSH_AUTH_SOCK",
-					 "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY" };
+static const char *const passed_on[] = { "HOME",	  "USER",	 "LOGNAME",
+					 "PATH",	  "TERM",	 "LANG",
+					 "SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE",
+					 "DISPLAY" };
 
 static char **short_environment(void)
 {
@@ -172,7 +174,8 @@ static int unix_open(const char *path, bool listening, struct error *e)
 			return fail(e, errno, "open %s", slash == copy ? "/" : copy);
 	}
 	int at = slash ? dir : AT_FDCWD;
-	return listening ? fd_unix_listen(at, name, SOCK_STREAM, e) : fd_unix_connect(at, name, SOCK_STREAM, e);
+	return listening ? fd_unix_listen(at, name, SOCK_STREAM, e)
+			 : fd_unix_connect(at, name, SOCK_STREAM, e);
 }
 
 static int connect_unix(const char *address, const char *rest, const struct transport_options *o,
@@ -277,9 +280,10 @@ int transport_connect(const char *address, const struct transport_options *o, st
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		if (str_starts(address, kinds[i].start))
 			return kinds[i].connect(address, address + strlen(kinds[i].start), o, ret, e);
-	return refuse(e, EINVAL,
-		      "%s: not a destination: ssh://[USER@]HOST[:PORT], tls://HOST:PORT, unix:PATH or exec:COMMAND",
-		      address);
+	return refuse(
+		e, EINVAL,
+		"%s: not a destination: ssh://[USER@]HOST[:PORT], tls://HOST:PORT, unix:PATH or exec:COMMAND",
+		address);
 }
 
 static int listen_tls(const char *rest, struct error *e)
@@ -356,7 +360,7 @@ static const char *end_of_host(const char *text)
 {
 	if (*text == '[')
 		return strchr(text, ']');
-	return text + strcspn(text, ":");
+	return text + strcspn(text, ":/");
 }
 
 int transport_split(const char *text, char **ret_user, char **ret_host, char **ret_port, struct error *e)

@@ -44,16 +44,16 @@ int transport_connect(const char *address, const struct transport_options *o, st
 /* Take two descriptors that exist (stdin and stdout of `receive`). They are ours from now on. */
 int transport_adopt(int in, int out, const char *peer, struct transport **ret, struct error *e);
 
-/* `receive --listen`: unix:PATH or tls://ADDRESS:PORT ("tls://:PORT" listens everywhere). Returns the listening
- * socket. */
+/* `receive --listen`: unix:PATH or tls://ADDRESS:PORT ("tls://:PORT" listens everywhere). Returns the
+ * listening socket. */
 int transport_listen(const char *address, struct error *e);
 
 /* One connection; `address` is what the socket listens on and says whether TLS is spoken. */
 int transport_accept(int listener, const char *address, const struct transport_options *o,
 		     struct transport **ret, struct error *e);
 
-/* The parts of ssh://[USER@]HOST[:PORT] and tls://HOST:PORT; [v6] in brackets. Pure; new strings (NULL: absent).
- * A host or user that begins with "-" is refused: it would be an option to ssh. */
+/* The parts of ssh://[USER@]HOST[:PORT] and tls://HOST:PORT; [v6] in brackets. Pure; new strings (NULL:
+ * absent). A host or user that begins with "-" is refused: it would be an option to ssh. */
 int transport_split(const char *text, char **ret_user, char **ret_host, char **ret_port, struct error *e);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-
 static const char magic[16] = "CORACLE-MIGRATE\n"; /* all sixteen bytes, no NUL */
 
 const char *const wire_codec_names[WIRE_CODEC_MAX] = { "none", "zstd", "lz4" };
@@ -25,8 +24,7 @@ static const struct {
 };
 
 const char *const wire_message_names[MESSAGE_MAX] = {
-	NULL,	 "hello", "claim",   "answer", "stage",	  "round",
-	"grant", "running", "abort", "resolve", "verdict",
+	NULL, "hello", "claim", "answer", "stage", "round", "grant", "running", "abort", "resolve", "verdict",
 };
 
 static const uint32_t message_limits[MESSAGE_MAX] = {
