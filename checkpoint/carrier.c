@@ -53,6 +53,7 @@ struct carrier {
 	unsigned int first_pings;
 	unsigned int turn;
 	bool ending; /* the story has said so: flush, say so, go */
+	int64_t ending_ns;
 	bool said_bye;
 	bool draining; /* the other side has ended: deliver what is queued, go */
 };
