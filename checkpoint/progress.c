@@ -52,6 +52,7 @@ void progress_init(struct progress *p, enum progress_style style, const char *co
 	p->style = style;
 	p->terminal = isatty(STDERR_FILENO);
 	p->out = STDOUT_FILENO;
+	p->err = STDERR_FILENO;
 	p->container = container;
 	p->destination = destination;
 	p->phase = "begin";
@@ -175,11 +176,10 @@ static void show_bar(const struct progress *p)
 	char bar[21], bytes[24], rate[24], dirty[24], down[24], limit[24];
 
 	fill_bar(p, bar);
-	fprintf(stderr, "\r\033[K%s: %s [%s] round %u, %s sent, %s/s, dirty %s/s, downtime %s (limit %s)",
+	dprintf(p->err, "\r\033[K%s: %s [%s] round %u, %s sent, %s/s, dirty %s/s, downtime %s (limit %s)",
 		p->container, p->phase, bar, p->round, progress_bytes(p->wire_out, bytes),
 		progress_bytes(p->now.throughput, rate), progress_bytes(p->now.dirty_rate, dirty),
 		progress_time(p->expected_downtime_us, down), progress_time(p->downtime_limit_us, limit));
-	fflush(stderr);
 }
 
 static void show(struct progress *p)
@@ -216,19 +216,19 @@ static void summarize(const struct progress *p)
 {
 	char a[24], b[24], c[24], d[24];
 
-	fprintf(stderr, "%s: %s in %s, %zu round%s, %s on the wire (memory %s, files %s)\n", p->container,
+	dprintf(p->err, "%s: %s in %s, %zu round%s, %s on the wire (memory %s, files %s)\n", p->container,
 		p->outcome, progress_time(elapsed_us(p), a), p->n_rounds, p->n_rounds == 1 ? "" : "s",
 		progress_bytes(p->wire_out, b), progress_bytes(p->memory_bytes, c),
 		progress_bytes(p->file_bytes, d));
 	if (!p->downtime_us)
 		return;
-	fprintf(stderr, "%s: stood still for %s:", p->container, progress_time(p->downtime_us, a));
+	dprintf(p->err, "%s: stood still for %s:", p->container, progress_time(p->downtime_us, a));
 	for (int i = 0; i < FROZEN_MAX; i++)
-		fprintf(stderr, "%s %s %s", i ? "," : "", frozen_parts[i], progress_time(p->frozen_us[i], b));
+		dprintf(p->err, "%s %s %s", i ? "," : "", frozen_parts[i], progress_time(p->frozen_us[i], b));
 	if (p->clock.trips)
-		fprintf(stderr, "; clocks %+.3f ms apart, \302\261 %.3f ms", (double)p->clock.offset_ns / 1e6,
+		dprintf(p->err, "; clocks %+.3f ms apart, \302\261 %.3f ms", (double)p->clock.offset_ns / 1e6,
 			(double)p->clock.error_ns / 1e6);
-	fputc('\n', stderr);
+	dprintf(p->err, "\n");
 }
 
 void progress_end(struct progress *p, const char *outcome)
@@ -241,6 +241,6 @@ void progress_end(struct progress *p, const char *outcome)
 	if (p->style != PROGRESS_BAR)
 		return;
 	if (p->terminal)
-		fputs("\r\033[K", stderr);
+		dprintf(p->err, "\r\033[K");
 	summarize(p);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* progress.h - what a migration is doing, told while it goes on and when it is over
  *
- * One record, filled by the story, shown in three ways: a bar for people (a terminal's stderr), lines of JSON
+ * One record, filled by the story, shown in three ways: a bar for people (on a terminal), lines of JSON
  * for programs (stdout), and the text that `migrate --status` gets from the story's socket. At the end a
  * summary, and on request a report: the record with all rounds as JSON, or as a picture (SVG, alone or in a
  * page). */
@@ -49,7 +49,7 @@ struct progress {
 	/* how it is shown */
 	enum progress_style style;
 	bool terminal;
-	int out;	  /* JSON lines */
+	int out, err;	  /* JSON lines; people's */
 	int64_t shown_ns; /* last time */
 	/* what is shown */
 	const char *container, *destination;
