@@ -61,7 +61,7 @@ void nft_release(struct nl_batch *b, const char *port);
 
 struct nft_publish {
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
-	struct ip host;	  /* the address published on; ip_is_any: all of the host's */
+	struct ip host;	  /* the address published on; 0.0.0.0 or [::]: all of the host's */
 	uint16_t host_port;
 	struct ip to; /* the container's; same family */
 	uint16_t port;

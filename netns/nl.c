@@ -221,15 +221,25 @@ void nl_tolerate(struct nl_batch *b, int errnum)
 		b->parts[b->count - 1].tolerated = errnum;
 }
 
+void nl_append_one(struct nl_batch *b, const struct nl_batch *from, size_t i, uint16_t from_type,
+		   uint16_t to_type)
+{
+	const struct nlmsghdr *m = message(from, i);
+	uint16_t type = m->nlmsg_type == from_type ? to_type : m->nlmsg_type;
+
+	if (nl_put(b, type, m->nlmsg_flags, mnl_nlmsg_get_payload(m), mnl_nlmsg_get_payload_len(m), "%s",
+		   words(from, i)))
+		nl_tolerate(b, from->parts[i].tolerated);
+}
+
 void nl_append(struct nl_batch *b, const struct nl_batch *from)
 {
-	for (size_t i = 0; b && i < from->count; i++) {
-		const struct nlmsghdr *m = message(from, i);
-		struct nlmsghdr *copy = nl_put(b, m->nlmsg_type, m->nlmsg_flags, mnl_nlmsg_get_payload(m),
-					       mnl_nlmsg_get_payload_len(m), "%s", words(from, i));
-		if (copy)
-			nl_tolerate(b, from->parts[i].tolerated);
+	if (!from) {
+		nl_break(b, ENOMEM, "netlink message");
+		return;
 	}
+	for (size_t i = 0; i < from->count; i++)
+		nl_append_one(b, from, i, 0, 0);
 	if (from->broken)
 		nl_break(b, from->broken, "%s", from->why);
 }

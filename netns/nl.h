@@ -61,6 +61,9 @@ void nl_tolerate(struct nl_batch *b, int errnum);
 
 /* Append another batch's messages. */
 void nl_append(struct nl_batch *b, const struct nl_batch *from);
+/* One of them (counted from 0); where it has type `from_type`, it gets `to_type`. */
+void nl_append_one(struct nl_batch *b, const struct nl_batch *from, size_t i, uint16_t from_type,
+		   uint16_t to_type);
 
 /* Give up the batch: nl_ask will return this. For request builders with an argument that cannot be sent. */
 void nl_break(struct nl_batch *b, int errnum, const char *what, ...) __attribute__((format(printf, 3, 4)));
