@@ -49,6 +49,12 @@ TREES = {
     "vm": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 qemu-system-x86 criu crun runc iproute2 iputils-ping "
            "nftables iptables kmod busybox-static procps psmisc socat jq python3 python3-pytest strace redis-server "
            "systemd systemd-sysv dbus dbus-user-session libpam-systemd uidmap openssl curl"),
+    # Builds suites of others that are written in Go (tests/suites).
+    "suites": ("trixie", "golang-go golang-github-blang-semver-dev golang-github-google-uuid-dev "
+               "golang-github-hashicorp-go-multierror-dev golang-github-mrunalp-fileutils-dev "
+               "golang-github-opencontainers-selinux-dev golang-github-opencontainers-specs-dev "
+               "golang-github-sirupsen-logrus-dev golang-github-urfave-cli-dev golang-github-xeipuuv-gojsonschema-dev "
+               "golang-gocapability-dev golang-golang-x-sys-dev"),
     "build-trixie": ("trixie", BUILD),
     "build-bookworm": ("bookworm", BUILD),
 }

@@ -43,17 +43,17 @@ def judge(ours, theirs, known_path, logs):
     known = read_known(known_path)
     failed = sorted(k for k, r in ours.items() if r == FAILED)
     new = [k for k in failed if k not in known]
-    stale = sorted(k for k in known if ours.get(k) == PASSED)
+    gone = sorted(k for k in known if ours.get(k) == PASSED)
     for file, case in failed:
         word = "known" if (file, case) in known else "FAILED"
         print(f"{word}: {file} {case}" + (f": {known[file, case]}" if (file, case) in known else
                                           f" (with crun: {theirs.get((file, case), 'not there')}; see {logs}/{file}.coracle)"))
-    for file, case in stale:
+    for file, case in gone:
         print(f"FAILED: {file} {case} passes and stands in {os.path.basename(known_path)}: take it out")
     behind = sorted(k for k in failed if theirs.get(k) == PASSED and k not in known)
     if behind:
         print(f"{len(behind)} of them pass with crun")
     passed = sum(r == PASSED for r in ours.values())
     skipped = sum(r == SKIPPED for r in ours.values()) + len(failed) - len(new)
-    print(f"{passed} passed, {len(new) + len(stale)} failed, {skipped} skipped")
-    return 1 if new or stale else 0
+    print(f"{passed} passed, {len(new) + len(gone)} failed, {skipped} skipped")
+    return 1 if new or gone else 0
