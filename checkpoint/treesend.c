@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* treesend.c - the sender: a tree and its objects as records
+ *
+ * Runs on the source, as root, while strangers use the tree. The handle that everything goes through is a detached mount
+ * without devices: what is opened is a plain file, or the open fails, whatever a name becomes in between. Attributes of a
+ * directory come after all that is made in it, or making it would spoil its times. */
+#include "checkpoint/treesend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint/treetrack.h"
+
+#define HOT_SIZE   ((off_t)128 * 1024) /* smaller files are sent whole whenever they change */
+#define ROOM_LEAST ((size_t)16 * 1024) /* a frame with less room is sent before more content goes in */
+
+/* ---- made and freed ---- */
+
+static char *const *copy_list(char *const *list)
+{
+	size_t count = 0;
+
+	while (list[count])
+		count++;
+	char **copy = calloc(count + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < count; i++) {
+		copy[i] = strdup(list[i] + strspn(list[i], "/"));
+		if (!copy[i]) {
+			while (i)
+				free(copy[--i]);
+			free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+void tree_sender_free(struct tree_sender *s)
+{
+	if (!s)
+		return;
+	cleanup_close(&s->place.root);
+	for (size_t i = 0; s->place.excluded && s->place.excluded[i]; i++)
+		free(s->place.excluded[i]);
+	free((void *)s->place.excluded);
+	free(s->place.name);
+	tree_links_free(s->links);
+	tree_blocks_free(s->blocks);
+	free(s);
+}
+
+int tree_sender_new(const struct tree_from *from, tree_sink *sink, void *arg, struct tree_sender **ret,
+		    struct error *e)
+{
+	AUTO(tree_sender) struct tree_sender *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return fail(e, ENOMEM, "%s", from->name);
+	s->place.root = -1;
+	s->place.cross_mounts = from->cross_mounts;
+	s->place.name = strdup(from->name);
+	s->place.excluded = from->excluded ? copy_list(from->excluded) : NULL;
+	s->links = tree_links_new();
+	s->blocks = tree_blocks_new();
+	if (!s->place.name || !s->links || !s->blocks || (from->excluded && !s->place.excluded))
+		return fail(e, ENOMEM, "%s", from->name);
+	s->writer.sink = sink;
+	s->writer.arg = arg;
+	s->place.root = tree_detach(from->root, from->name, false, from->cross_mounts, e);
+	if (s->place.root < 0)
+		return s->place.root;
+	*ret = take_ptr(s);
+	return 0;
+}
+
+void tree_sender_counts(const struct tree_sender *s, struct tree_counts *ret)
+{
+	*ret = s->counts;
+	ret->frames = s->writer.frames;
+	ret->bytes = s->writer.bytes;
+}
+
+int tree_send_begin(struct tree_sender *s, struct error *e)
+{
+	if (s->begun)
+		return 0;
+	int r = tree_put(&s->writer, TREE_BEGIN, 32, e);
+	if (r < 0)
+		return r;
+	tree_put_u32(&s->writer, TREE_MAGIC);
+	tree_put_u16(&s->writer, TREE_VERSION);
+	tree_put_u64(&s->writer, s->measured.bytes);
+	tree_put_u64(&s->writer, s->measured.entries);
+	tree_put_done(&s->writer);
+	s->begun = true;
+	return 0;
+}
+
+int tree_send_end(struct tree_sender *s, struct error *e)
+{
+	if (!s->walked || s->ended)
+		return refuse(e, EINVAL, "%s: the end of a copy that was not made", s->place.name);
+	int r = tree_put(&s->writer, TREE_END, 24, e);
+	if (r < 0)
+		return r;
+	tree_put_u64(&s->writer, s->counts.entries);
+	tree_put_u64(&s->writer, s->counts.removed);
+	tree_put_u64(&s->writer, s->counts.data);
+	tree_put_done(&s->writer);
+	s->ended = true;
+	return tree_flush(&s->writer, e);
+}
+
+/* ---- contents ---- */
+
+static size_t room_for_data(const struct tree_sender *s)
+{
+	size_t head = TREE_RECORD_HEAD + 8, used = s->writer.used;
+
+	return used + head < TREE_FRAME_MAX ? TREE_FRAME_MAX - used - head : 0;
+}
+
+/* Bytes [from, to) of a file straight into frames. Returns where the file really ended. */
+static off_t send_range(struct tree_sender *s, int fd, const char *path, off_t from, off_t to,
+			struct error *e)
+{
+	struct tree_writer *w = &s->writer;
+
+	while (from < to) {
+		size_t want = (size_t)(to - from), room = room_for_data(s);
+		if (room < want && room < ROOM_LEAST) {
+			int r = tree_flush(w, e);
+			if (r < 0)
+				return r;
+			room = room_for_data(s);
+		}
+		if (want > room)
+			want = room;
+		int r = tree_put(w, TREE_DATA, 8 + want, e);
+		if (r < 0)
+			return r;
+		tree_put_u64(w, (uint64_t)from);
+		ssize_t n = pread(fd, w->buf + w->used, want, from);
+		if (n <= 0) {
+			w->used = w->record; /* the record is taken back */
+			return n < 0 ? fail(e, errno, "read %s/%s", s->place.name, path) : from;
+		}
+		w->used += (size_t)n;
+		tree_put_done(w);
+		s->counts.data += (uint64_t)n;
+		from += n;
+	}
+	return to;
+}
+
+static int send_data(struct tree_sender *s, const void *data, size_t size, off_t at, struct error *e)
+{
+	int r = tree_put(&s->writer, TREE_DATA, 8 + size, e);
+
+	if (r < 0)
+		return r;
+	tree_put_u64(&s->writer, (uint64_t)at);
+	tree_put_bytes(&s->writer, data, size);
+	tree_put_done(&s->writer);
+	s->counts.data += size;
+	return 0;
+}
+
+static int send_hole(struct tree_sender *s, off_t at, size_t size, struct error *e)
+{
+	int r = tree_put(&s->writer, TREE_HOLE, 16, e);
+
+	if (r < 0)
+		return r;
+	tree_put_u64(&s->writer, (uint64_t)at);
+	tree_put_u64(&s->writer, size);
+	tree_put_done(&s->writer);
+	return 0;
+}
+
+/* What is data in [from, to)? 1 and the range, 0: none. File systems that cannot tell say it is all data. */
+static int next_data(int fd, off_t from, off_t to, off_t *ret_from, off_t *ret_to)
+{
+	*ret_from = lseek(fd, from, SEEK_DATA);
+	if (*ret_from < 0 && errno == ENXIO)
+		return 0;
+	if (*ret_from < 0) {
+		*ret_from = from;
+		*ret_to = to;
+		return 1;
+	}
+	*ret_to = lseek(fd, *ret_from, SEEK_HOLE);
+	if (*ret_to < 0 || *ret_to > to)
+		*ret_to = to;
+	return *ret_from < to;
+}
+
+/* The whole file, without its holes. Returns its size. */
+static off_t send_whole(struct tree_sender *s, int fd, const char *path, const struct stat *st,
+			struct error *e)
+{
+	off_t from, to;
+
+	if (st->st_blocks >= (st->st_size + 511) / 512)
+		return send_range(s, fd, path, 0, st->st_size, e);
+	for (off_t at = 0; at < st->st_size && next_data(fd, at, st->st_size, &from, &to); at = to) {
+		off_t end = send_range(s, fd, path, from, to, e);
+		if (end != to)
+			return end;
+	}
+	return st->st_size;
+}
+
+/* One chunk against the map: what differs is sent. With `patch` zeros are told, too: something else may be there. */
+static int send_differing(struct tree_sender *s, struct tree_map *map, bool patch, off_t at, size_t size,
+			  struct error *e)
+{
+	int r = 0;
+
+	for (size_t done = 0; done < size && r == 0; done += TREE_BLOCK) {
+		size_t n = size - done < TREE_BLOCK ? size - done : TREE_BLOCK;
+		uint64_t index = ((uint64_t)at + done) / TREE_BLOCK;
+		const uint8_t *data = s->chunk + done;
+		if (!tree_map_set(map, index, data))
+			continue;
+		if (!tree_block_is_zero(data))
+			r = send_data(s, data, n, at + (off_t)done, e);
+		else if (patch)
+			r = send_hole(s, at + (off_t)done, n, e);
+	}
+	return r;
+}
+
+/* The blocks of a hole. Only at ends of chunks, so that a block is never half a hole. */
+static int send_hole_blocks(struct tree_sender *s, struct tree_map *map, bool patch, off_t from, off_t to,
+			    struct error *e)
+{
+	int r = 0;
+
+	for (off_t at = from; at < to && r == 0; at += (off_t)TREE_BLOCK) {
+		size_t n = to - at < (off_t)TREE_BLOCK ? (size_t)(to - at) : TREE_BLOCK;
+		if (tree_map_set_hole(map, (uint64_t)at / TREE_BLOCK) && patch)
+			r = send_hole(s, at, n, e);
+	}
+	return r;
+}
+
+/* A file by its blocks: those that differ from what the map says. Returns its size. */
+static off_t send_blocks(struct tree_sender *s, int fd, const char *path, const struct stat *st,
+			 struct tree_map *map, bool patch, struct error *e)
+{
+	bool sparse = st->st_blocks < (st->st_size + 511) / 512;
+
+	for (off_t at = 0; at < st->st_size;) {
+		off_t from = at, to;
+		if (sparse && !next_data(fd, at, st->st_size, &from, &to))
+			from = st->st_size;
+		if (from < st->st_size)
+			from -= from % (off_t)TREE_BLOCK;
+		int r = send_hole_blocks(s, map, patch, at, from, e);
+		if (r < 0)
+			return r;
+		at = from;
+		if (at >= st->st_size)
+			break;
+		size_t want = st->st_size - at < (off_t)TREE_CHUNK ? (size_t)(st->st_size - at) : TREE_CHUNK;
+		ssize_t n = pread(fd, s->chunk, want, at);
+		if (n < 0)
+			return fail(e, errno, "read %s/%s", s->place.name, path);
+		memset(s->chunk + n, 0, TREE_CHUNK - (size_t)n);
+		r = send_differing(s, map, patch, at, (size_t)n, e);
+		if (r < 0)
+			return r;
+		at += n;
+		if ((size_t)n < want)
+			return at;
+	}
+	return st->st_size;
+}
+
+/* ---- objects ---- */
+
+/* Put a record of path, metadata and attributes; `more` bytes may follow. */
+static int put_object(struct tree_sender *s, enum tree_record type, const char *path, const struct stat *st,
+		      size_t more, struct error *e)
+{
+	struct tree_meta meta;
+	int r = tree_put(&s->writer, type, 2 + strlen(path) + 64 + s->attrs_size + more, e);
+
+	if (r < 0)
+		return r;
+	tree_meta_of(st, &meta);
+	tree_put_path(&s->writer, path);
+	tree_put_meta(&s->writer, &meta);
+	return 0;
+}
+
+static void put_attrs(struct tree_sender *s)
+{
+	tree_put_bytes(&s->writer, s->attrs, s->attrs_size);
+}
+
+static int put_close(struct tree_sender *s, off_t size, struct error *e)
+{
+	int r = tree_put(&s->writer, TREE_CLOSE, 8, e);
+
+	if (r < 0)
+		return r;
+	tree_put_u64(&s->writer, (uint64_t)size);
+	tree_put_done(&s->writer);
+	return 0;
+}
+
+static int send_file(struct tree_sender *s, int fd, const char *path, const struct stat *st, bool fresh,
+		     struct error *e)
+{
+	struct tree_inode inode = { st->st_dev, st->st_ino };
+	struct tree_map *map = tree_blocks_find(s->blocks, inode);
+	bool patch = map && !fresh, hot = s->walked && st->st_size >= HOT_SIZE;
+
+	if (map || hot)
+		map = tree_blocks_fit(s->blocks, inode, (uint64_t)st->st_size);
+	if (map && fresh) { /* nothing of it is there */
+		tree_blocks_drop(s->blocks, inode);
+		map = tree_blocks_fit(s->blocks, inode, (uint64_t)st->st_size);
+	}
+	patch = patch && map;
+	int r = put_object(s, TREE_FILE, path, st, 1, e);
+	if (r < 0)
+		return r;
+	tree_put_u8(&s->writer, fresh ? TREE_FILE_FRESH : patch ? TREE_FILE_PATCH : TREE_FILE_REWRITE);
+	put_attrs(s);
+	tree_put_done(&s->writer);
+	s->counts.entries++;
+	off_t size = map ? send_blocks(s, fd, path, st, map, patch, e) : send_whole(s, fd, path, st, e);
+	if (size < 0)
+		return (int)size;
+	if (map && size != st->st_size) /* it was cut meanwhile: what is behind is not there */
+		tree_blocks_fit(s->blocks, inode, (uint64_t)size);
+	return put_close(s, size, e);
+}
+
+static int send_link(struct tree_sender *s, const char *path, const char *other, struct error *e)
+{
+	int r = tree_put(&s->writer, TREE_LINK, 4 + strlen(path) + strlen(other), e);
+
+	if (r < 0)
+		return r;
+	tree_put_path(&s->writer, path);
+	tree_put_path(&s->writer, other);
+	tree_put_done(&s->writer);
+	s->counts.entries++;
+	return 0;
+}
+
+static int send_symlink(struct tree_sender *s, int dir, const char *name, const char *path,
+			const struct stat *st, struct error *e)
+{
+	char target[TREE_PATH_MAX + 1];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target));
+
+	if (n < 0 && s->tracker && (errno == ENOENT || errno == EINVAL))
+		return 0;
+	if (n < 0)
+		return fail(e, errno, "read link %s/%s", s->place.name, path);
+	if (n == 0 || (size_t)n > TREE_PATH_MAX)
+		return refuse(e, ENAMETOOLONG, "%s/%s: target of %zd bytes", s->place.name, path, n);
+	int r = put_object(s, TREE_SYMLINK, path, st, 2 + (size_t)n, e);
+	if (r < 0)
+		return r;
+	put_attrs(s);
+	tree_put_u16(&s->writer, (uint16_t)n);
+	tree_put_bytes(&s->writer, target, (size_t)n);
+	tree_put_done(&s->writer);
+	s->counts.entries++;
+	return 0;
+}
+
+static int send_plain(struct tree_sender *s, enum tree_record type, const char *path, const struct stat *st,
+		      struct error *e)
+{
+	int r = put_object(s, type, path, st, 0, e);
+
+	if (r < 0)
+		return r;
+	put_attrs(s);
+	tree_put_done(&s->writer);
+	s->counts.entries++;
+	return 0;
+}
+
+/* The links that an object belongs to: 1: nothing more is to be sent, as it became another name of what is there. */
+static int join_links(struct tree_sender *s, const char *path, const struct stat *st, unsigned int *changed,
+		      struct error *e)
+{
+	struct tree_inode inode = { st->st_dev, st->st_ino }, known;
+
+	if (tree_links_find(s->links, path, &known)) {
+		if (known.ino == inode.ino && known.dev == inode.dev) {
+			if (*changed & TREE_CHANGED_NAME) /* the number may be that of another file by now */
+				*changed = TREE_CHANGED_CONTENT | TREE_CHANGED_ATTR;
+			return 0;
+		}
+		tree_links_remove(s->links, path);
+		*changed |= TREE_CHANGED_NAME;
+	}
+	if (st->st_nlink < 2)
+		return 0;
+	const char *other = tree_links_other(s->links, inode, path);
+	if (other) {
+		int r = send_link(s, path, other, e);
+		if (r < 0)
+			return r;
+	}
+	if (tree_links_add(s->links, path, inode) < 0)
+		return fail(e, ENOMEM, "%s/%s", s->place.name, path);
+	if (!other) {
+		*changed |= TREE_CHANGED_NAME;
+		return 0;
+	}
+	*changed &= ~(unsigned int)TREE_CHANGED_NAME;
+	return *changed == 0;
+}
+
+static int open_file(int dir, const char *name, struct stat *ret_st)
+{
+	auto_close int fd = openat(dir, name,
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, ret_st) < 0)
+		return -errno;
+	if (!S_ISREG(ret_st->st_mode))
+		return -EAGAIN; /* a fifo by now, say */
+	return take_fd(&fd);
+}
+
+static bool has_vanished(const struct tree_sender *s, int r)
+{
+	return s->tracker && (r == -ENOENT || r == -ESTALE);
+}
+
+static int send_other(struct tree_sender *s, int dir, const char *name, const char *path,
+		      const struct stat *st, struct error *e)
+{
+	int r = tree_read_attrs(s, -1, dir, name, path, e);
+
+	if (r < 0)
+		return r;
+	if (S_ISLNK(st->st_mode))
+		return send_symlink(s, dir, name, path, st, e);
+	return send_plain(s, TREE_NODE, path, st, e);
+}
+
+/* A regular file that is open. */
+static int send_opened(struct tree_sender *s, int fd, const char *path, const struct stat *st,
+		       unsigned int changed, struct error *e)
+{
+	int r = tree_read_attrs(s, fd, -1, NULL, path, e);
+
+	if (r < 0)
+		return r;
+	if (!(changed & (TREE_CHANGED_NAME | TREE_CHANGED_CONTENT)))
+		return send_plain(s, TREE_ATTR, path, st, e);
+	if (s->tracker)
+		tree_track_reading(s->tracker, st);
+	return send_file(s, fd, path, st, changed & TREE_CHANGED_NAME, e);
+}
+
+int tree_send_object(struct tree_sender *s, int dir, const char *name, const char *path, unsigned int changed,
+		     struct error *e)
+{
+	struct stat st;
+	auto_close int fd = -1;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return has_vanished(s, -errno) ? 0 : fail(e, errno, "look at %s/%s", s->place.name, path);
+	if (S_ISDIR(st.st_mode)) /* since the walk saw it: whoever made it told the tracker */
+		return s->tracker ? 0 : refuse(e, EBUSY, "%s/%s changed", s->place.name, path);
+	if (S_ISREG(st.st_mode)) {
+		fd = open_file(dir, name, &st);
+		if (has_vanished(s, fd) || (s->tracker && (fd == -EAGAIN || fd == -ELOOP || fd == -ENXIO)))
+			return 0;
+		if (fd < 0)
+			return fail(e, -fd, "open %s/%s", s->place.name, path);
+	}
+	int r = join_links(s, path, &st, &changed, e);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (fd >= 0)
+		return send_opened(s, fd, path, &st, changed, e);
+	if (!(changed & TREE_CHANGED_NAME) && !S_ISLNK(st.st_mode)) {
+		r = tree_read_attrs(s, -1, dir, name, path, e);
+		return r < 0 ? r : send_plain(s, TREE_ATTR, path, &st, e);
+	}
+	return send_other(s, dir, name, path, &st, e);
+}
+
+int tree_send_dir_attr(struct tree_sender *s, const char *path, int dir, struct error *e)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return fail(e, errno, "look at %s/%s", s->place.name, path);
+	int r = tree_read_attrs(s, dir, -1, NULL, path, e);
+	return r < 0 ? r : send_plain(s, TREE_ATTR, path, &st, e);
+}
+
+int tree_send_remove(struct tree_sender *s, const char *path, struct error *e)
+{
+	int r = tree_put(&s->writer, TREE_REMOVE, 2 + strlen(path), e);
+
+	if (r < 0)
+		return r;
+	tree_put_path(&s->writer, path);
+	tree_put_done(&s->writer);
+	s->counts.removed++;
+	tree_links_remove_below(s->links, path);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+struct sending {
+	struct tree_sender *s;
+	const char *top;
+	bool fresh;
+};
+
+static int send_entered(void *arg, const char *path, int dir, struct error *e)
+{
+	struct sending *g = arg;
+	struct tree_sender *s = g->s;
+	bool top = strcmp(path, g->top) == 0;
+
+	(void)dir;
+	if (!*path && !g->fresh)
+		return 0;
+	int r = tree_put(&s->writer, TREE_DIR, 2 + strlen(path) + 1, e);
+	if (r < 0)
+		return r;
+	tree_put_path(&s->writer, path);
+	tree_put_u8(&s->writer, top && g->fresh);
+	tree_put_done(&s->writer);
+	s->counts.entries++;
+	return 0;
+}
+
+static int send_met(void *arg, const struct tree_entry *t, struct error *e)
+{
+	struct sending *g = arg;
+
+	return tree_send_object(g->s, t->dir, t->name, t->path,
+				TREE_CHANGED_NAME | TREE_CHANGED_CONTENT | TREE_CHANGED_ATTR, e);
+}
+
+static int send_left(void *arg, const char *path, int dir, struct error *e)
+{
+	struct sending *g = arg;
+
+	return tree_send_dir_attr(g->s, path, dir, e);
+}
+
+int tree_send_below(struct tree_sender *s, const char *path, bool fresh, struct error *e)
+{
+	struct sending g = { .s = s, .top = path, .fresh = fresh };
+	struct tree_visitor v = {
+		.enter = send_entered, .entry = send_met, .leave = send_left, .live = s->tracker != NULL
+	};
+
+	if (fresh)
+		tree_links_remove_below(s->links, path);
+	if (fresh && !*path)
+		tree_blocks_clear(s->blocks);
+	return tree_walk(&s->place, path, &v, &g, e);
+}
+
+int tree_send_all(struct tree_sender *s, struct tree_tracker *t, struct error *e)
+{
+	if (s->walked)
+		return refuse(e, EINVAL, "%s: sent twice", s->place.name);
+	int r = tree_send_begin(s, e);
+	if (r < 0)
+		return r;
+	s->tracker = t;
+	r = tree_send_below(s, "", false, e);
+	s->tracker = NULL;
+	if (r < 0)
+		return r;
+	s->walked = true;
+	return tree_flush(&s->writer, e);
+}
+
+/* ---- looking beforehand ---- */
+
+struct measuring {
+	struct tree_sender *s;
+	struct tree_links *seen;
+	struct tree_size size;
+};
+
+static int measure_met(void *arg, const struct tree_entry *t, struct error *e)
+{
+	struct measuring *m = arg;
+	struct stat st;
+
+	if (fstatat(t->dir, t->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail(e, errno, "look at %s/%s", m->s->place.name, t->path);
+	if (st.st_nlink > 1) {
+		if (tree_links_other(m->seen, (struct tree_inode){ st.st_dev, st.st_ino }, NULL))
+			return 0;
+		if (tree_links_add(m->seen, t->path, (struct tree_inode){ st.st_dev, st.st_ino }) < 0)
+			return fail(e, ENOMEM, "%s", m->s->place.name);
+	}
+	m->size.entries++;
+	m->size.bytes += (uint64_t)st.st_blocks * 512;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	auto_close int fd = open_file(t->dir, t->name, &st);
+	if (fd < 0 && fd != -ENOENT && fd != -EAGAIN && fd != -ELOOP && fd != -ENXIO)
+		return fail(e, -fd, "open %s/%s", m->s->place.name, t->path);
+	return 0;
+}
+
+static int measure_left(void *arg, const char *path, int dir, struct error *e)
+{
+	struct measuring *m = arg;
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return fail(e, errno, "look at %s/%s", m->s->place.name, path);
+	m->size.entries++;
+	m->size.bytes += (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+int tree_measure(struct tree_sender *s, struct tree_size *ret, struct error *e)
+{
+	struct tree_visitor v = { .entry = measure_met, .leave = measure_left, .live = true };
+	AUTO(tree_links) struct tree_links *seen = tree_links_new();
+
+	if (!seen)
+		return fail(e, ENOMEM, "%s", s->place.name);
+	struct measuring m = { .s = s, .seen = seen };
+	int r = tree_walk(&s->place, "", &v, &m, e);
+	if (r < 0)
+		return r;
+	s->measured = *ret = m.size;
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* treesend.h - what the files of the sender share: tree.h is for everybody else */
+#ifndef CORACLE_TREESEND_H
+#define CORACLE_TREESEND_H
+
+#include <stdbool.h>
+
+#include "checkpoint/treeblocks.h"
+#include "checkpoint/treelinks.h"
+#include "checkpoint/treerec.h"
+#include "checkpoint/treewalk.h"
+
+#define TREE_CHUNK ((size_t)128 * 1024) /* of a file, read at a time where it is compared */
+
+struct tree_sender {
+	struct tree_place place; /* root is a detached read-only mount */
+	struct tree_links *links;
+	struct tree_blocks *blocks;
+	struct tree_tracker *tracker; /* in the call at hand, or NULL */
+	struct tree_size measured;
+	struct tree_counts counts;
+	bool begun, walked, ended;
+	struct tree_writer writer;
+	uint8_t attrs[TREE_ATTRS_MAX]; /* of the object at hand, as they go into its record */
+	size_t attrs_size;
+	uint8_t chunk[TREE_CHUNK] __attribute__((aligned(16)));
+};
+
+/* How a name of the tree has changed since it was sent. */
+enum tree_change_flags {
+	TREE_CHANGED_NAME = 1 << 0,    /* made, removed, moved: another object may be there */
+	TREE_CHANGED_CONTENT = 1 << 1, /* of a regular file */
+	TREE_CHANGED_ATTR = 1 << 2,    /* owner, mode, times, attributes, entries of a directory */
+};
+
+/* The first record, if it has not been put. */
+int tree_send_begin(struct tree_sender *s, struct error *e);
+
+/* Send the object at `path` (`name` in `dir`), which is no directory, as far as it changed. A name that vanished is no error
+ * while there is a tracker. */
+int tree_send_object(struct tree_sender *s, int dir, const char *name, const char *path, unsigned int changed,
+		     struct error *e);
+
+/* Send a directory's attributes. */
+int tree_send_dir_attr(struct tree_sender *s, const char *path, int dir, struct error *e);
+
+/* Send the directory at `path` and all below it as new; the root is emptied. */
+int tree_send_below(struct tree_sender *s, const char *path, bool fresh, struct error *e);
+
+/* Forget what is known of a path that the destination has no more, and all below. */
+int tree_send_remove(struct tree_sender *s, const char *path, struct error *e);
+
+/* Read the extended attributes of what fd is, or of `name` in `dir` if fd is -1, into s->attrs. */
+int tree_read_attrs(struct tree_sender *s, int fd, int dir, const char *name, const char *path,
+		    struct error *e);
+
+#endif

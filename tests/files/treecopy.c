@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* treecopy.c - drives the copy of file trees from a test or a benchmark
+ *
+ *	treecopy copy [--cross] [--exclude PATH]... [--null] SOURCE DESTINATION
+ *		sender and receiver in one process; a command per line on stdin, an object of JSON per line on stdout:
+ *		measure track all drain pending changes procs PATH PID... end keep sync
+ *		--null: frames are counted and thrown away
+ *	treecopy send SOURCE		frames on stdout, each with its length (u32) before it
+ *	treecopy receive DESTINATION	the same on stdin
+ *	treecopy digest DIRECTORY [CACHE]
+ *	treecopy layers DIRECTORY */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "checkpoint/tree.h"
+#include "checkpoint/treedigest.h"
+#include "checkpoint/treelayers.h"
+#include "runtime/base/io.h"
+#include "runtime/base/str.h"
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void put_text(const char *key, const char *text)
+{
+	printf(", \"%s\": \"", key);
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == '"' || *text == '\\' ||
+		    (unsigned char)*text > 0x7e)
+			printf("\\u%04x", (unsigned char)*text);
+		else
+			putchar(*text);
+	putchar('"');
+}
+
+static void put_number(const char *key, uint64_t x)
+{
+	printf(", \"%s\": %" PRIu64, key, x);
+}
+
+static int finish(int r, const struct error *e)
+{
+	if (r < 0) {
+		put_text("error", e->msg);
+		put_number("errno", (uint64_t)-r);
+	}
+	puts("}");
+	fflush(stdout);
+	return r < 0;
+}
+
+struct copy {
+	struct tree_sender *sender;
+	struct tree_receiver *receiver;
+	struct tree_tracker *tracker;
+};
+
+static int to_receiver(void *arg, const void *frame, size_t size, struct error *e)
+{
+	struct copy *c = arg;
+
+	return c->receiver ? tree_receive(c->receiver, frame, size, e) : 0;
+}
+
+static int to_stdout(void *arg, const void *frame, size_t size, struct error *e)
+{
+	uint32_t length = (uint32_t)size;
+
+	(void)arg;
+	int r = io_write_all(1, &length, sizeof(length), e);
+	return r < 0 ? r : io_write_all(1, frame, size, e);
+}
+
+static int processes(struct copy *c, char *rest, struct error *e)
+{
+	pid_t pids[256];
+	size_t count = 0;
+	char *path = strsep(&rest, " ");
+
+	for (char *pid; count < COUNT_OF(pids) && (pid = strsep(&rest, " "));)
+		pids[count++] = atoi(pid);
+	return tree_track_processes(c->tracker, pids, count, path, e);
+}
+
+static int pending(struct copy *c, struct error *e)
+{
+	struct tree_pending p = { 0 };
+	int r = tree_track_pending(c->tracker, &p, e);
+
+	if (r == 0) {
+		put_number("entries", p.entries);
+		put_number("pending_bytes", p.bytes);
+		put_number("all", p.all);
+		put_number("walk", p.walk);
+	}
+	return r;
+}
+
+static int measure(struct copy *c, struct error *e)
+{
+	struct tree_size size = { 0 };
+	int r = tree_measure(c->sender, &size, e);
+
+	if (r == 0) {
+		put_number("entries", size.entries);
+		put_number("disk", size.bytes);
+	}
+	return r;
+}
+
+static int keep(struct copy *c)
+{
+	if (c->receiver)
+		tree_receiver_keep(c->receiver);
+	return 0;
+}
+
+static int obey(struct copy *c, char *line, struct error *e)
+{
+	char *rest = line, *word = strsep(&rest, " ");
+
+	if (str_eq(word, "measure"))
+		return measure(c, e);
+	if (str_eq(word, "track"))
+		return tree_track_new(c->sender, &c->tracker, e);
+	if (str_eq(word, "all"))
+		return tree_send_all(c->sender, c->tracker, e);
+	if (str_eq(word, "drain"))
+		return tree_track_drain(c->tracker, e);
+	if (str_eq(word, "pending"))
+		return pending(c, e);
+	if (str_eq(word, "changes"))
+		return tree_send_changes(c->sender, c->tracker, e);
+	if (str_eq(word, "procs"))
+		return processes(c, rest, e);
+	if (str_eq(word, "end"))
+		return tree_send_end(c->sender, e);
+	if (str_eq(word, "sync"))
+		return tree_receiver_sync(c->receiver, e);
+	if (str_eq(word, "keep"))
+		return keep(c);
+	return refuse(e, EINVAL, "no command %s", word);
+}
+
+static void report(const struct copy *c, uint64_t since)
+{
+	struct tree_counts counts;
+	struct rusage u;
+
+	tree_sender_counts(c->sender, &counts);
+	getrusage(RUSAGE_SELF, &u);
+	put_number("us", (now_ns() - since) / 1000);
+	put_number("sent", counts.entries);
+	put_number("removed", counts.removed);
+	put_number("data", counts.data);
+	put_number("frames", counts.frames);
+	put_number("bytes", counts.bytes);
+	put_number("rss_kib", (uint64_t)u.ru_maxrss);
+	put_number("cpu_us", (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+				     (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec));
+	put_number("events", c->tracker && tree_track_fd(c->tracker) >= 0);
+	put_number("ended", c->receiver && tree_receive_ended(c->receiver));
+}
+
+static int obey_lines(struct copy *c)
+{
+	char line[65536];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		struct error e = { 0 };
+		line[strcspn(line, "\n")] = '\0';
+		printf("{\"ok\": 1");
+		uint64_t since = now_ns();
+		int r = obey(c, line, &e);
+		report(c, since);
+		if (finish(r, &e))
+			return 1;
+	}
+	return 0;
+}
+
+static int open_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		perror(path);
+	return fd;
+}
+
+static int copy(int argc, char **argv)
+{
+	char *excluded[16] = { NULL };
+	struct tree_from from = { .excluded = excluded };
+	struct tree_limits limits = { 0 };
+	struct copy c = { 0 };
+	struct error e = { 0 };
+	int at = 0, count = 0;
+	bool null = false;
+
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (str_eq(argv[at], "--cross"))
+			from.cross_mounts = true;
+		else if (str_eq(argv[at], "--null"))
+			null = true;
+		else if (str_eq(argv[at], "--limit-bytes"))
+			limits.bytes = strtoull(argv[++at], NULL, 10);
+		else if (str_eq(argv[at], "--limit-entries"))
+			limits.entries = strtoull(argv[++at], NULL, 10);
+		else if (str_eq(argv[at], "--exclude"))
+			excluded[count++] = argv[++at];
+	}
+	auto_close int source = open_dir(argv[at]);
+	from.root = source;
+	from.name = argv[at];
+	int r = source < 0 ? -errno : tree_sender_new(&from, to_receiver, &c, &c.sender, &e);
+	if (r == 0 && !null) {
+		auto_close int dir = open_dir(argv[at + 1]);
+		r = dir < 0 ? -errno : tree_receiver_new(dir, argv[at + 1], &limits, &c.receiver, &e);
+	}
+	if (r < 0)
+		printf("{\"ok\": 0");
+	int status = r < 0 ? finish(r, &e) : obey_lines(&c);
+	tree_track_free(c.tracker);
+	tree_sender_free(c.sender);
+	tree_receiver_free(c.receiver);
+	return status;
+}
+
+static int send_tree(const char *path)
+{
+	struct error e = { 0 };
+	auto_close int dir = open_dir(path);
+	struct tree_from from = { .root = dir, .name = path };
+	AUTO(tree_sender) struct tree_sender *s = NULL;
+	int r = tree_sender_new(&from, to_stdout, NULL, &s, &e);
+
+	if (r == 0)
+		r = tree_send_all(s, NULL, &e);
+	if (r == 0)
+		r = tree_send_end(s, &e);
+	if (r < 0)
+		fprintf(stderr, "%s\n", e.msg);
+	return r < 0;
+}
+
+static int receive_frames(struct tree_receiver *r, struct error *e)
+{
+	static uint8_t frame[TREE_FRAME_MAX + 1];
+	uint32_t length;
+
+	while (fread(&length, sizeof(length), 1, stdin) == 1) {
+		if (length > sizeof(frame))
+			length = sizeof(frame); /* too long by one is as wrong as any */
+		if (fread(frame, 1, length, stdin) != length)
+			return refuse(e, EPIPE, "cut short");
+		int n = tree_receive(r, frame, length, e);
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+static int receive(const char *path)
+{
+	struct tree_limits limits = { 0 };
+	struct error e = { 0 };
+	AUTO(tree_receiver) struct tree_receiver *receiver = NULL;
+	auto_close int dir = open_dir(path);
+	int r = tree_receiver_new(dir, path, &limits, &receiver, &e);
+
+	if (r == 0)
+		r = receive_frames(receiver, &e);
+	if (r == 0 && tree_receive_ended(receiver))
+		tree_receiver_keep(receiver);
+	printf("{\"ok\": 1");
+	put_number("ended", receiver && tree_receive_ended(receiver));
+	return finish(r, &e);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 4 && str_eq(argv[1], "copy"))
+		return copy(argc - 2, argv + 2);
+	if (argc == 3 && str_eq(argv[1], "send"))
+		return send_tree(argv[2]);
+	if (argc == 3 && str_eq(argv[1], "receive"))
+		return receive(argv[2]);
+	fprintf(stderr, "treecopy: see the head of tests/files/treecopy.c\n");
+	return 2;
+}
