@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pagedup.c - direct-mapped: one place per hash, the newer wins; doubled while it is small and filling */
+/* pagedup.c - buckets of eight, the newer wins where one is full; grown while it is small and filling */
 #include <stdlib.h>
 
 #include "checkpoint/pagedup.h"
 
-#define FIRST (1U << 12)
+#define FIRST  (1U << 12)
+#define BUCKET 8
 
 void page_dup_done(struct page_dup *d)
 {
@@ -12,9 +13,19 @@ void page_dup_done(struct page_dup *d)
 	*d = (struct page_dup){ 0 };
 }
 
+/* The entry of this tag, an empty one of its bucket, or the one that is to be forgotten. */
 static struct page_dup_entry *place(const struct page_dup *d, uint64_t tag)
 {
-	return &d->entry[tag & (d->size - 1)];
+	struct page_dup_entry *bucket = &d->entry[tag & (d->size - 1) & ~(uint64_t)(BUCKET - 1)];
+	struct page_dup_entry *at = &bucket[tag >> 40 & (BUCKET - 1)];
+
+	for (size_t i = 0; i < BUCKET; i++) {
+		if (bucket[i].image && bucket[i].tag == tag)
+			return &bucket[i];
+		if (!bucket[i].image)
+			at = &bucket[i];
+	}
+	return at;
 }
 
 static void grow(struct page_dup *d)

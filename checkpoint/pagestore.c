@@ -301,9 +301,11 @@ static int set_state(struct page_store *s, struct store_page *p, enum store_stat
 /* Where the contents of a page go: its own place, or a new one. */
 static int place_contents(struct page_store *s, struct store_page *p, struct error *e)
 {
-	uint32_t slot;
+	uint32_t slot = PAGE_NO_SLOT;
 	int r;
 
+	if (p->heat < PAGE_HEAT_MAX)
+		p->heat++;
 	if (p->state == STORE_DATA)
 		return 0;
 	r = slot_take(s, &slot, e);

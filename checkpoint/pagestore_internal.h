@@ -6,7 +6,8 @@
 #include "checkpoint/pagestore.h"
 #include "checkpoint/pagetable.h"
 
-#define PAGE_NO_SLOT UINT32_MAX
+#define PAGE_NO_SLOT  UINT32_MAX
+#define PAGE_HEAT_MAX 100
 
 enum store_state {
 	STORE_NONE,
@@ -19,7 +20,8 @@ struct store_page {
 	uint32_t slot;
 	uint16_t round; /* named last in */
 	uint8_t state;
-	uint8_t lazy;
+	uint8_t lazy : 1;
+	uint8_t heat : 7; /* how often contents came, up to its limit */
 };
 
 struct store_image {
@@ -68,6 +70,12 @@ static inline const uint8_t *store_contents_of(const struct page_store *s, const
 static inline bool store_has(const struct page_store *s, const struct store_page *p)
 {
 	return p->round == s->round && p->state != STORE_NONE;
+}
+
+/* Pages that changed while others did not will be wanted first. */
+static inline bool store_is_hot(const struct store_page *p)
+{
+	return p->heat > 1;
 }
 
 #endif
