@@ -24,12 +24,14 @@
 #include <unistd.h>
 
 #include "namespaces/caps.h"
+#include "namespaces/label.h"
 #include "namespaces/plan.h"
 #include "namespaces/seccomp.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/path.h"
+#include "runtime/base/str.h"
 
 #define UMASK_DEFAULT 0022
 
@@ -70,6 +72,35 @@ static int join_keyring(const char *name, struct error *e)
 	return 0;
 }
 
+/* Our pid as the host's procfs has it: getpid(2) would tell the container's. */
+static int find_own_pid(pid_t *ret, struct error *e)
+{
+	char text[16];
+
+	ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
+	if (n < 0)
+		return fail(e, errno, "readlink /proc/self");
+	text[n] = '\0';
+	int value = 0;
+	if (str_to_int(text, &value) < 0)
+		return refuse(e, EINVAL, "/proc/self is \"%s\"", text);
+	*ret = value;
+	return 0;
+}
+
+int confine_reach(struct confine *c, struct error *e)
+{
+	int r = 0;
+
+	if (c->process && label_is_needed(c->process)) {
+		c->attr = label_open(e);
+		r = c->attr < 0 ? c->attr : 0;
+	}
+	if (r == 0 && c->listener && c->listener->sock >= 0)
+		r = find_own_pid(&c->listener->pid, e);
+	return r;
+}
+
 int confine_early(const struct confine *c, struct error *e)
 {
 	int r = c->limits_done ? 0 : rlimits_apply(0, c->process, e);
@@ -77,6 +108,8 @@ int confine_early(const struct confine *c, struct error *e)
 		r = sched_apply(0, c->process, e);
 	if (r == 0 && c->spec)
 		r = sched_apply_own(c->spec, e);
+	if (r == 0 && c->attr >= 0)
+		r = label_write(c->attr, c->process, e);
 	if (r == 0 && c->keyring)
 		r = join_keyring(c->keyring, e);
 	return r;
@@ -188,6 +221,17 @@ static int set_ids(const struct confine *c, struct error *e)
 	return ns_hide_self(e);
 }
 
+static bool is_listened(const struct confine *c)
+{
+	return c->listener && (c->listener->sock >= 0 || c->listener->used);
+}
+
+static int load_filter(const struct confine *c, struct error *e)
+{
+	return is_listened(c) ? seccomp_apply_listened(c->filter, c->listener, e)
+			      : seccomp_apply(c->filter, e);
+}
+
 /* Without no_new_privs only CAP_SYS_ADMIN may load a filter. */
 static int load_filter_privileged(const struct confine *c, struct error *e)
 {
@@ -198,7 +242,7 @@ static int load_filter_privileged(const struct confine *c, struct error *e)
 		if (r < 0)
 			return r;
 	}
-	return seccomp_apply(c->filter, e);
+	return load_filter(c, e);
 }
 
 int confine_ids(const struct confine *c, struct error *e)
@@ -234,14 +278,17 @@ int confine_ids(const struct confine *c, struct error *e)
 	r = load_filter_privileged(c, e);
 	if (r < 0)
 		return r;
-	return caps_apply(&caps, e);
+	r = caps_apply(&caps, e);
+	if (r == 0 && p->no_new_privileges && is_listened(c))
+		r = load_filter(c, e);
+	return r;
 }
 
 int confine_last(const struct confine *c, struct error *e)
 {
-	if (!c->filter || !c->process->no_new_privileges)
+	if (!c->filter || !c->process->no_new_privileges || is_listened(c))
 		return 0;
-	return seccomp_apply(c->filter, e);
+	return load_filter(c, e);
 }
 
 /* ---- by RUNTIME ---- */

@@ -3,13 +3,15 @@
  *
  * Shared by INIT (create) and by exec's process, all called inside the container's root; one order, told here
  * once:
+ *	confine_reach	while the host's procfs is in view
  *	confine_home	HOME, while the container's /etc/passwd can still be read whoever we become
- *	confine_early	rlimits, session keyring: what needs privilege
+ *	confine_early	rlimits, scheduling, labels, session keyring: what needs privilege
  *	confine_ids	cwd, umask, bounding set, groups, gid, uid, no_new_privs; the seccomp filter if
  *			no_new_privileges is false (loading it needs CAP_SYS_ADMIN); capabilities
  *	confine_find_program	with the process's own ids, as execvp would
  *	(INIT waits for `start`, startContainer hooks)
- *	confine_last	the seccomp filter if no_new_privileges is true: as late as may be
+ *	confine_last	the seccomp filter if no_new_privileges is true: as late as may be; one that notifies
+ *			was loaded by confine_ids, while there is somebody who hears that it failed
  * After confine_last nothing but execve is left to do. Whoever calls confine_ids must call confine_last. */
 #ifndef CORACLE_CONFINE_H
 #define CORACLE_CONFINE_H
@@ -21,17 +23,24 @@
 #include "runtime/base/error.h"
 #include "specs/spec.h"
 
-struct seccomp_filter; /* namespaces/seccomp.h */
+struct seccomp_filter;
+struct seccomp_listener; /* namespaces/seccomp.h */
 
 struct confine {
 	const struct spec *spec; /* the container's: personality, memoryPolicy */
 	const struct spec_process *process;
 	const struct seccomp_filter *filter; /* NULL: none */
 	const char *keyring;		     /* name of the session keyring, "_ses.ID"; NULL: keep ours */
+	struct seccomp_listener *listener;   /* NULL, or without a socket: nobody is to be told */
+	int attr;			     /* label_open()'s; -1: no label */
 	bool limits_done;		     /* RUNTIME has called rlimits_apply and sched_apply for us */
 	bool keep_groups;		     /* annotation run.oci.keep_original_groups */
 	bool user_ns_denies_setgroups;	     /* userns_denies_setgroups(): setgroups(2) is refused */
 };
+
+/* Before the container's namespaces are joined: what will be needed of the host's procfs, the handle for
+ * labels and the pid that a listener is told. */
+int confine_reach(struct confine *c, struct error *e);
 
 int confine_early(const struct confine *c, struct error *e);
 int confine_ids(const struct confine *c, struct error *e);

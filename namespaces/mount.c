@@ -17,6 +17,7 @@
 
 #include "namespaces/bind.h"
 #include "namespaces/copyup.h"
+#include "namespaces/label.h"
 #include "namespaces/mountold.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/log.h"
@@ -318,13 +319,29 @@ static const struct {
 	{ "cgroup2", make_cgroup },
 };
 
-static int make_filesystem(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
-			   struct error *e)
+static int make_plain(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+		      struct error *e)
 {
 	for (size_t i = 0; i < COUNT_OF(makers); i++)
 		if (str_eq(m->type, makers[i].type))
 			return makers[i].make(r, m, o, e);
 	return make_other(r, m, o, e);
+}
+
+static int make_filesystem(const struct rootfs *r, const struct spec_mount *m, const struct mountopts *o,
+			   struct error *e)
+{
+	struct mountopts labelled;
+	char text[4096];
+
+	if (!r->spec->mount_label || !label_goes_with(m->type))
+		return make_plain(r, m, o, e);
+	int ret = label_add(o, r->spec->mount_label, text, sizeof(text), &labelled, e);
+	if (ret < 0)
+		return ret;
+	ret = make_plain(r, m, &labelled, e);
+	free(labelled.data);
+	return ret;
 }
 
 /* ---- where to ---- */

@@ -14,6 +14,7 @@
 #include "runtime/base/cleanup.h"
 #include "runtime/base/error.h"
 #include "specs/spec.h"
+#include "specs/state.h"
 
 struct seccomp_filter {
 	void *program;	    /* array of struct sock_filter */
@@ -30,8 +31,26 @@ int seccomp_prepare(const struct spec_seccomp *s, int cache_dir, struct seccomp_
 		    struct error *e);
 
 /* seccomp(SECCOMP_SET_MODE_FILTER). (The name seccomp_load is libseccomp's.) The caller has no_new_privs or
- * CAP_SYS_ADMIN. */
+ * CAP_SYS_ADMIN. Returns the listener's descriptor, close-on-exec, of a filter that notifies, else 0. */
 int seccomp_apply(const struct seccomp_filter *f, struct error *e);
+
+/* Who answers for SCMP_ACT_NOTIFY: an agent of the host, behind listenerPath. */
+struct seccomp_listener {
+	int sock; /* connected in RUNTIME; -1: none, or used */
+	bool used;
+	pid_t pid;		   /* of the process, as RUNTIME sees it */
+	const struct state *state; /* of the container, */
+	enum status status;	   /* and what it is at that moment */
+	const char *metadata;	   /* or NULL */
+};
+
+/* Connect to listenerPath if the profile notifies; in RUNTIME. l->sock stays -1 if it does not. */
+int seccomp_listener_connect(const struct spec_seccomp *s, struct seccomp_listener *l, struct error *e);
+
+/* seccomp_apply(), and the descriptor is with the agent when this returns. The connection is
+ * closed then, as the spec wants it. The filter is in force for the caller by then: a helper that was made before shares the caller's descriptors and does the talking; it is
+ * not seen by wait(2) and gone at once. SIGCHLD has SA_NOCLDWAIT afterwards, which ends with execve. */
+int seccomp_apply_listened(const struct seccomp_filter *f, struct seccomp_listener *l, struct error *e);
 
 /* For `features`; only in builds with libseccomp, which they load: can it make filters for "SCMP_ARCH_…"?
  * What is its version ("2.5.4")? */

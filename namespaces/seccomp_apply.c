@@ -24,7 +24,6 @@ int seccomp_apply(const struct seccomp_filter *f, struct error *e)
 	const struct sock_fprog program = { .len = (unsigned short)(f->size / sizeof(struct sock_filter)),
 					    .filter = f->program };
 
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, f->flags, &program) < 0)
-		return fail(e, errno, "load the seccomp filter");
-	return 0;
+	long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, f->flags, &program);
+	return r < 0 ? fail(e, errno, "load the seccomp filter") : (int)r;
 }

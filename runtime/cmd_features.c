@@ -25,6 +25,9 @@ static const struct {
 	{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
 	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
 	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
+	/* The kernel takes it together with this one only. */
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+	  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | SECCOMP_FILTER_FLAG_NEW_LISTENER },
 };
 
 /* The kernel looks at the flags first: without a program a flag that it knows gives EFAULT, not EINVAL. */

@@ -183,6 +183,8 @@ static void story_init(struct create *c, const struct create_options *o)
 			      .rdt_root = -1,
 			      .console_socket = -1,
 			      .tty_master = -1,
+			      .confine = { .attr = -1 },
+			      .listener = { .sock = -1 },
 			      .start_fifo = -1,
 			      .started_fifo = -1,
 			      .notify = { .sock = -1, .tree = -1 },
@@ -201,6 +203,7 @@ static void story_done(struct create *c)
 	cleanup_close(&c->cgroup);
 	cleanup_close(&c->rdt_root);
 	cleanup_close(&c->console_socket);
+	cleanup_close(&c->listener.sock);
 	cleanup_close(&c->tty_master);
 	cleanup_close(&c->start_fifo);
 	cleanup_close(&c->started_fifo);

@@ -27,6 +27,7 @@ struct create {
 	struct rootfs rootfs;
 	struct confine confine;
 	struct seccomp_filter *filter;
+	struct seccomp_listener listener;
 	struct notify notify;
 	int cgroup_root, cgroup;
 	int rdt_root; /* the resctrl mount; -1 */

@@ -44,6 +44,8 @@ int create_init_enter(struct walk *w, struct error *e)
 	struct create *c = story(w);
 
 	int r = ns_hide_self(e);
+	if (r == 0)
+		r = confine_reach(&c->confine, e);
 	if (r < 0)
 		return r;
 	if (setsid() < 0)
@@ -149,6 +151,7 @@ int create_init_confine(struct walk *w, struct error *e)
 	int r = inherit_environment(p, c->notify.host ? NOTIFY_CONTAINER_ENV : NULL, &c->env, e);
 	if (r == 0)
 		r = confine_early(&c->confine, e);
+	replace_fd(&c->confine.attr, -1);
 	if (r == 0)
 		r = confine_ids(&c->confine, e);
 	if (r == 0)
@@ -176,6 +179,7 @@ int create_init_start_hooks(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
 
+	signal(SIGCHLD, SIG_DFL); /* a listener's helper is not waited for, a hook is */
 	c->container->state->pid = getpid();
 	return hooks_run(c->spec, HOOK_START_CONTAINER, c->container->state, STATUS_CREATED, e);
 }

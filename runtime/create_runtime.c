@@ -17,6 +17,7 @@
 
 #include "cgroups/cgroup.h"
 #include "cgroups/rdt.h"
+#include "namespaces/label.h"
 #include "namespaces/tty.h"
 #include "namespaces/userns.h"
 #include "runtime/base/fd.h"
@@ -217,7 +218,10 @@ static int prepare_seccomp(struct create *c, struct error *e)
 	if (r < 0)
 		return prefix(e, "linux.seccomp");
 	c->confine.filter = c->filter;
-	return 0;
+	c->confine.listener = &c->listener;
+	c->listener.state = c->container->state;
+	c->listener.status = STATUS_CREATING;
+	return seccomp_listener_connect(c->spec->seccomp, &c->listener, e);
 }
 
 static int open_handles(struct create *c, struct error *e)
@@ -272,6 +276,8 @@ int create_runtime_prepare(struct walk *w, struct error *e)
 	int r = open_handles(c, e);
 	if (r == 0)
 		r = ns_open_joined(&c->plan, c->joined, e);
+	if (r == 0)
+		r = label_check(c->spec, c->spec->process, e);
 	if (r == 0)
 		r = prepare_seccomp(c, e);
 	if (r == 0)
@@ -376,6 +382,7 @@ int create_runtime_clone_setup(struct walk *w, struct error *e)
 		return 0;
 	}
 	c->setup_pid = pid;
+	replace_fd(&c->listener.sock, -1);
 	w->child = sys_pidfd_open(pid, 0); /* INIT has the socket, too: its end would not tell */
 	steps_close_peer(w);
 	return 0;
@@ -398,6 +405,7 @@ int create_runtime_clone_init(struct walk *w, struct error *e)
 	}
 	c->init_pid = pid;
 	c->had_init = true;
+	replace_fd(&c->listener.sock, -1); /* INIT's alone: the agent waits for its end */
 	steps_close_peer(w);
 	return 0;
 }

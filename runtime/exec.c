@@ -21,6 +21,7 @@
 
 #include "cgroups/cgroup.h"
 #include "namespaces/confine.h"
+#include "namespaces/label.h"
 #include "namespaces/plan.h"
 #include "namespaces/seccomp.h"
 #include "namespaces/tty.h"
@@ -36,6 +37,7 @@
 #include "runtime/inherit.h"
 #include "runtime/reaper.h"
 #include "runtime/stored_config.h"
+#include "specs/seccomp.h"
 
 struct exec {
 	const struct exec_options *options;
@@ -45,6 +47,7 @@ struct exec {
 	struct spec_process *process;
 	struct confine confine;
 	struct seccomp_filter *filter;
+	struct seccomp_listener listener;
 	uint64_t namespaces; /* CLONE_NEW* of what the container has of its own */
 	bool shield;	     /* a SETUP process is needed: see above */
 	int pidfd, cgroup, console_socket, tty_slave;
@@ -179,7 +182,15 @@ static int prepare_seccomp(struct exec *x, struct error *e)
 	if (r < 0)
 		return prefix(e, "linux.seccomp");
 	x->confine.filter = x->filter;
-	return 0;
+	x->confine.listener = &x->listener;
+	x->listener.state = x->container->state;
+	x->listener.status = STATUS_RUNNING;
+	/* Nobody in there knows the pid that its listener is to be told. */
+	if (x->shield && seccomp_notifies(x->spec->seccomp))
+		return refuse(e, ENOTSUP,
+			      "exec into a container that has CAP_SYS_PTRACE, a pid namespace and a seccomp "
+			      "listener is not supported");
+	return seccomp_listener_connect(x->spec->seccomp, &x->listener, e);
 }
 
 static int prefix_cpus(const char *key, int r, struct error *e)
@@ -203,6 +214,8 @@ static int prepare(struct walk *w, struct error *e)
 	int r = open_group(x, e);
 	if (r == 0 && x->process->exec_affinity && x->process->exec_affinity->initial.n_words)
 		r = prefix_cpus("initial", sched_set_cpus(0, &x->process->exec_affinity->initial, e), e);
+	if (r == 0)
+		r = label_check(NULL, x->process, e);
 	if (r == 0)
 		r = prepare_seccomp(x, e);
 	if (r < 0 || !x->options->console_socket)
@@ -282,6 +295,7 @@ static int clone_child(struct walk *w, enum who who, pid_t *ret, struct error *e
 		return 0;
 	}
 	*ret = pid;
+	replace_fd(&x->listener.sock, -1);
 	/* Its sibling has the socket, too: the end would not tell. */
 	if (who == WHO_SETUP)
 		w->child = sys_pidfd_open(pid, 0);
@@ -402,7 +416,9 @@ static int join(struct walk *w, struct error *e)
 	struct exec *x = story(w);
 	uint64_t flags = w->me == WHO_INIT ? x->namespaces & ~(uint64_t)CLONE_NEWPID : x->namespaces;
 
-	int r = ns_join_process(x->pidfd, flags, e);
+	int r = confine_reach(&x->confine, e);
+	if (r == 0)
+		r = ns_join_process(x->pidfd, flags, e);
 	if (r == 0 && x->namespaces & CLONE_NEWUSER)
 		r = userns_become_root(e);
 	replace_fd(&x->pidfd, -1);
@@ -443,6 +459,7 @@ static int confine(struct walk *w, struct error *e)
 	int r = inherit_environment(x->process, NULL, &x->env, e);
 	if (r == 0)
 		r = confine_early(&x->confine, e);
+	replace_fd(&x->confine.attr, -1);
 	if (r == 0)
 		r = confine_ids(&x->confine, e);
 	if (r == 0)
@@ -508,6 +525,7 @@ static void story_done(struct exec *x)
 	cleanup_close(&x->pidfd);
 	cleanup_close(&x->cgroup);
 	cleanup_close(&x->console_socket);
+	cleanup_close(&x->listener.sock);
 	container_free(x->container);
 	spec_free(x->spec);
 	arena_free(x->process_arena);
@@ -533,7 +551,13 @@ static int prepare_caller(const struct exec_options *o, struct error *e)
 
 int life_exec(const struct exec_options *o, int *ret_exit, struct error *e)
 {
-	struct exec x = { .options = o, .pidfd = -1, .cgroup = -1, .console_socket = -1, .tty_slave = -1 };
+	struct exec x = { .options = o,
+			  .pidfd = -1,
+			  .cgroup = -1,
+			  .console_socket = -1,
+			  .tty_slave = -1,
+			  .confine = { .attr = -1 },
+			  .listener = { .sock = -1 } };
 	struct walk w;
 
 	*ret_exit = 0;

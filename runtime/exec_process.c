@@ -120,6 +120,10 @@ static int from_flags(const struct exec_options *o, struct spec *s, struct spec_
 		p->user.additional_gids = o->additional_gids;
 		p->user.n_additional_gids = o->n_additional_gids;
 	}
+	if (o->apparmor)
+		p->apparmor_profile = *o->apparmor ? o->apparmor : NULL;
+	if (o->process_label)
+		p->selinux_label = *o->process_label ? o->process_label : NULL;
 	int r = o->user ? set_user(o->user, &p->user, e) : 0;
 	if (r == 0 && o->caps)
 		r = add_caps(s->arena, p, o->caps, e);
@@ -130,8 +134,6 @@ static int from_flags(const struct exec_options *o, struct spec *s, struct spec_
 int exec_process_make(const struct exec_options *o, struct spec *s, struct arena **ret_arena,
 		      struct spec_process **ret, struct error *e)
 {
-	if (o->apparmor || o->process_label)
-		return refuse(e, ENOTSUP, "--apparmor and --process-label are not supported yet");
 	*ret_arena = NULL;
 	if (o->process_file)
 		return from_file(o, ret_arena, ret, e);

@@ -41,8 +41,7 @@ static void put_seccomp(struct jsonout *o, const struct features *f)
 	if (f->seccomp) {
 		jsonout_array(o, "actions");
 		for (int i = 0; i < SECCOMP_ACTION_COUNT; i++)
-			if (seccomp_action_is_supported((enum seccomp_action)i))
-				jsonout_string(o, NULL, seccomp_action_names[i]);
+			jsonout_string(o, NULL, seccomp_action_names[i]);
 		jsonout_end(o);
 		jsonout_strings(o, "operators", seccomp_op_names);
 		jsonout_strings(o, "archs", f->seccomp_archs ? f->seccomp_archs : seccomp_arch_names);
@@ -82,8 +81,8 @@ static void put_linux(struct jsonout *o, const struct features *f)
 	jsonout_strings(o, "capabilities", capability_names);
 	put_cgroup(o, f);
 	put_seccomp(o, f);
-	put_enabled(o, "apparmor", false);
-	put_enabled(o, "selinux", false);
+	put_enabled(o, "apparmor", true);
+	put_enabled(o, "selinux", true);
 	jsonout_object(o, "intelRdt");
 	jsonout_bool(o, "enabled", true);
 	jsonout_bool(o, "schemata", true);

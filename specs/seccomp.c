@@ -37,30 +37,19 @@ const char *const seccomp_arch_names[] = {
 	"SCMP_ARCH_M68K",    "SCMP_ARCH_SH",	   "SCMP_ARCH_SHEB",	    NULL,
 };
 
-/* WAIT_KILLABLE_RECV belongs to NOTIFY, and is not known before that is. */
 const char *const seccomp_flag_names[] = {
 	"SECCOMP_FILTER_FLAG_TSYNC",
 	"SECCOMP_FILTER_FLAG_LOG",
 	"SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+	"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 	NULL,
 };
 
 /* ---- readers ---- */
 
-/* NOTIFY needs a listener: an agent that is not written yet. */
-bool seccomp_action_is_supported(enum seccomp_action action)
+static READER(read_listener)
 {
-	return action != SECCOMP_NOTIFY;
-}
-
-static READER(read_action)
-{
-	int r = read_word(in, v, f, object, e);
-	if (r < 0)
-		return r;
-	if (!seccomp_action_is_supported(*(enum seccomp_action *)field_at(object, f)))
-		return json_fail(v, e, "this version of coracle does not support %s", v->text);
-	return 0;
+	return v->size ? read_absolute_path(in, v, f, object, e) : 0;
 }
 
 /* A list of strings out of f->words. */
@@ -128,13 +117,17 @@ static void rule_init(void *object)
 static int check_rule(const struct json *v, const void *object, struct error *e)
 {
 	const struct spec_seccomp_rule *r = object;
+
+	/* The listener's descriptor is handed over with it, before anybody could answer. */
+	if (r->action == SECCOMP_NOTIFY && strv_has(r->names, "write"))
+		return json_fail_key(v, "names", e, "SCMP_ACT_NOTIFY cannot be the action for write");
 	return check_errno(v, "errnoRet", r->action, r->errno_ret, e);
 }
 
 static const struct field rule_fields[] = {
 	{ "names", JSON_ARRAY, read_names, offsetof(struct spec_seccomp_rule, names),
 	  FIELD_REQUIRED | FIELD_NOT_EMPTY },
-	{ "action", JSON_STRING, read_action, offsetof(struct spec_seccomp_rule, action), FIELD_REQUIRED,
+	{ "action", JSON_STRING, read_word, offsetof(struct spec_seccomp_rule, action), FIELD_REQUIRED,
 	  .words = seccomp_action_names },
 	{ "errnoRet", JSON_NUMBER, read_nonnegative, offsetof(struct spec_seccomp_rule, errno_ret) },
 	{ "args", JSON_ARRAY, read_objects, offsetof(struct spec_seccomp_rule, args),
@@ -148,15 +141,34 @@ static void seccomp_init(void *object)
 	s->default_errno_ret = NUM_UNSET;
 }
 
+bool seccomp_notifies(const struct spec_seccomp *s)
+{
+	for (size_t i = 0; i < s->n_rules; i++)
+		if (s->rules[i].action == SECCOMP_NOTIFY)
+			return true;
+	return false;
+}
+
 static int check_seccomp(const struct json *v, const void *object, struct error *e)
 {
 	const struct spec_seccomp *s = object;
+	bool notifies = seccomp_notifies(s);
 
+	if (s->default_action == SECCOMP_NOTIFY)
+		return json_fail_key(v, "defaultAction", e, "cannot be SCMP_ACT_NOTIFY");
+	if (notifies && !s->listener_path)
+		return json_fail_key(v, "listenerPath", e, "missing, but needed by SCMP_ACT_NOTIFY");
+	if (s->listener_metadata && !s->listener_path)
+		return json_fail_key(v, "listenerMetadata", e, "goes with listenerPath");
+	if (!notifies && strv_has(s->flags, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"))
+		return json_fail_key(v, "flags", e,
+				     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV goes with "
+				     "SCMP_ACT_NOTIFY");
 	return check_errno(v, "defaultErrnoRet", s->default_action, s->default_errno_ret, e);
 }
 
 static const struct field seccomp_fields[] = {
-	{ "defaultAction", JSON_STRING, read_action, offsetof(struct spec_seccomp, default_action),
+	{ "defaultAction", JSON_STRING, read_word, offsetof(struct spec_seccomp, default_action),
 	  FIELD_REQUIRED, .words = seccomp_action_names },
 	{ "defaultErrnoRet", JSON_NUMBER, read_nonnegative,
 	  offsetof(struct spec_seccomp, default_errno_ret) },
@@ -166,8 +178,8 @@ static const struct field seccomp_fields[] = {
 	  .words = seccomp_flag_names },
 	{ "syscalls", JSON_ARRAY, read_objects, offsetof(struct spec_seccomp, rules),
 	  .count = offsetof(struct spec_seccomp, n_rules), .object = &rule_object },
-	{ "listenerPath", JSON_STRING, read_unsupported },
-	{ "listenerMetadata", JSON_STRING, read_unsupported },
+	{ "listenerPath", JSON_STRING, read_listener, offsetof(struct spec_seccomp, listener_path) },
+	{ "listenerMetadata", JSON_STRING, read_text, offsetof(struct spec_seccomp, listener_metadata) },
 };
 static const struct object fields_object = OBJECT(seccomp_fields, struct spec_seccomp,
 						  .check = check_seccomp);

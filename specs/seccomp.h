@@ -7,8 +7,8 @@
 
 #include "specs/spec.h"
 
-/* False for those that a config is refused for (SCMP_ACT_NOTIFY). */
-bool seccomp_action_is_supported(enum seccomp_action action);
+/* Does any rule have SCMP_ACT_NOTIFY? Then there is a listenerPath. */
+bool seccomp_notifies(const struct spec_seccomp *s);
 
 /* NULL-terminated. */
 extern const char *const seccomp_arch_names[];

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/io.h"
+#include "specs/default.h"
 #include "specs/dispatch.h"
 #include "specs/jsonout.h"
 
@@ -205,6 +206,28 @@ char *state_to_json(const struct state *s, enum status status, bool extended, bo
 		snprintf(owner, sizeof(owner), "%" PRIu32, s->owner);
 		jsonout_string(o, "owner", s->owner == 0 ? "root" : owner);
 	}
+	jsonout_end(o);
+	return jsonout_take(o, NULL);
+}
+
+char *state_to_process_json(const struct state *s, enum status status, pid_t pid, const char *metadata)
+{
+	AUTO(jsonout) struct jsonout *o = jsonout_new(false);
+	static const char *const fds[] = { "seccompFd", NULL };
+	struct state now = *s;
+
+	if (now.pid == 0) /* it is the container's first, before it is recorded */
+		now.pid = pid;
+	auto_free char *state = state_to_json(&now, status, false, false);
+	if (!state)
+		return NULL;
+	jsonout_object(o, NULL);
+	jsonout_string(o, "ociVersion", DEFAULT_OCI_VERSION);
+	jsonout_strings(o, "fds", fds);
+	jsonout_i64(o, "pid", pid);
+	if (metadata)
+		jsonout_string(o, "metadata", metadata);
+	jsonout_raw(o, "state", state);
 	jsonout_end(o);
 	return jsonout_take(o, NULL);
 }

@@ -60,4 +60,8 @@ struct state *state_new(void);
  * `state` adds (rootfs, created, owner); hooks get the plain one. `pid` overrides the record's (hooks). */
 char *state_to_json(const struct state *s, enum status status, bool extended, bool indent);
 
+/* What a seccomp agent is sent (config-linux.md, "The Container Process State"): `pid` is the process that is
+ * filtered. Freed by the caller; NULL when memory is short. */
+char *state_to_process_json(const struct state *s, enum status status, pid_t pid, const char *metadata);
+
 #endif

@@ -37,16 +37,18 @@ static int check_rlimits(const struct spec_process *p, const char *path, struct 
 	return 0;
 }
 
-/* A security module's label is not ignored: who asked for confinement must not run without. */
+/* A label becomes a word that is written for the kernel: no second word, no second option. */
+static int check_label(const char *label, const char *path, const char *key, struct error *e)
+{
+	if (label && (!str_is_printable(label) || strpbrk(label, "\"\\")))
+		return refuse(e, EINVAL, "%s%s: \"%.100s\" is not a label", path, key, label);
+	return 0;
+}
+
 static int check_labels(const struct spec_process *p, const char *path, struct error *e)
 {
-	if (p->apparmor_profile && !str_eq(p->apparmor_profile, "unconfined"))
-		return refuse(e, ENOTSUP, "%sapparmorProfile: this version of coracle does not support it",
-			      path);
-	if (p->selinux_label)
-		return refuse(e, ENOTSUP, "%sselinuxLabel: this version of coracle does not support it",
-			      path);
-	return 0;
+	int r = check_label(p->apparmor_profile, path, "apparmorProfile", e);
+	return r < 0 ? r : check_label(p->selinux_label, path, "selinuxLabel", e);
 }
 
 int validate_process(const struct spec_process *p, const char *path, struct error *e)
@@ -357,9 +359,7 @@ static int check_mounts(const struct spec *s, struct error *e)
 
 static int check_mount_label(const struct spec *s, struct error *e)
 {
-	if (s->mount_label)
-		return refuse(e, ENOTSUP, "linux.mountLabel: this version of coracle does not support it");
-	return 0;
+	return check_label(s->mount_label, "linux.", "mountLabel", e);
 }
 
 static int check_process(const struct spec *s, struct error *e)

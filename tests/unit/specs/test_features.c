@@ -75,8 +75,8 @@ static void test_everything_is_told(void **state)
 	assert_int_equal(get(linux_part, "seccomp", "archs")->size, 1);
 	assert_true(has(get(linux_part, "seccomp", "supportedFlags"), "SECCOMP_FILTER_FLAG_LOG"));
 	assert_true(has(get(linux_part, "seccomp", "knownFlags"), "SECCOMP_FILTER_FLAG_TSYNC"));
-	assert_false(get(linux_part, "apparmor", "enabled")->boolean);
-	assert_false(get(linux_part, "selinux", "enabled")->boolean);
+	assert_true(get(linux_part, "apparmor", "enabled")->boolean);
+	assert_true(get(linux_part, "selinux", "enabled")->boolean);
 	assert_true(get(linux_part, "intelRdt", "enabled")->boolean);
 	assert_true(get(linux_part, "intelRdt", "schemata")->boolean);
 	assert_true(get(linux_part, "intelRdt", "monitoring")->boolean);
@@ -110,7 +110,7 @@ static void test_actions_are_those_a_config_may_have(void **state)
 	const struct features f = { .seccomp = true };
 	AUTO(arena) struct arena *a = arena_new();
 	const struct json *actions = json_get(get(parse(a, &f), "linux", "seccomp"), "actions");
-	char config[256];
+	char config[300];
 
 	(void)state;
 	for (int i = 0; i < SECCOMP_ACTION_COUNT; i++) {
@@ -118,7 +118,8 @@ static void test_actions_are_those_a_config_may_have(void **state)
 		struct error e;
 		str_format(config, sizeof(config),
 			   "{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"seccomp\":"
-			   "{\"defaultAction\":\"%s\"}}}",
+			   "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/a\",\"syscalls\":[{"
+			   "\"names\":[\"mkdir\"],\"action\":\"%s\"}]}}}",
 			   seccomp_action_names[i]);
 		assert_int_equal(spec_parse(config, strlen(config), &s, &e) == 0,
 				 has(actions, seccomp_action_names[i]));

@@ -465,10 +465,6 @@ static void test_unsupported_keys_are_named(void **state)
 		       "linux.resources.network: this version of coracle does not support it");
 	expect_refusal(LINUX("'netDevices':{'x':1}"),
 		       "linux.netDevices: this version of coracle does not support it");
-	expect_refusal(SECCOMP(",'listenerPath':'/run/agent'"),
-		       "linux.seccomp.listenerPath: this version of coracle does not support it");
-	expect_refusal(SECCOMP(",'listenerMetadata':'x'"),
-		       "linux.seccomp.listenerMetadata: this version of coracle does not support it");
 	AUTO(spec)
 	struct spec *s = parse_config(LINUX(
 		"'netDevices':{},'resources':{'network':{}},'seccomp':{'defaultAction':'SCMP_ACT_ALLOW',"
@@ -533,7 +529,7 @@ static void test_seccomp_values_are_checked(void **state)
 		{ LINUX("'seccomp':{'defaultAction':'ALLOW'}"),
 		  "linux.seccomp.defaultAction: unknown value \"ALLOW\"" },
 		{ LINUX("'seccomp':{'defaultAction':'SCMP_ACT_NOTIFY'}"),
-		  "linux.seccomp.defaultAction: this version of coracle does not support SCMP_ACT_NOTIFY" },
+		  "linux.seccomp.defaultAction: cannot be SCMP_ACT_NOTIFY" },
 		{ LINUX("'seccomp':{'defaultAction':'SCMP_ACT_KILL','defaultErrnoRet':1}"),
 		  "linux.seccomp.defaultErrnoRet: SCMP_ACT_KILL takes no errno" },
 		{ SECCOMP(",'architectures':['SCMP_ARCH_Z80']"),
@@ -541,7 +537,7 @@ static void test_seccomp_values_are_checked(void **state)
 		{ SECCOMP(",'flags':['SECCOMP_FILTER_FLAG_LOG','X']"),
 		  "linux.seccomp.flags[1]: unknown value \"X\"" },
 		{ SECCOMP(",'flags':['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV']"),
-		  "linux.seccomp.flags[0]: unknown value \"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"" },
+		  "linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV goes with SCMP_ACT_NOTIFY" },
 		{ SECCOMP(",'syscalls':[{'action':'SCMP_ACT_ALLOW'}]"),
 		  "linux.seccomp.syscalls[0].names: missing" },
 		{ SECCOMP(",'syscalls':[{'names':[],'action':'SCMP_ACT_ALLOW'}]"),
@@ -550,8 +546,11 @@ static void test_seccomp_values_are_checked(void **state)
 		  "linux.seccomp.syscalls[0].names[1]: empty" },
 		{ SECCOMP(",'syscalls':[{'names':['write']}]"), "linux.seccomp.syscalls[0].action: missing" },
 		{ SECCOMP(",'syscalls':[{'names':['write'],'action':'SCMP_ACT_NOTIFY'}]"),
-		  "linux.seccomp.syscalls[0].action: this version of coracle does not support "
-		  "SCMP_ACT_NOTIFY" },
+		  "linux.seccomp.syscalls[0].names: SCMP_ACT_NOTIFY cannot be the action for write" },
+		{ SECCOMP(",'syscalls':[{'names':['mkdir'],'action':'SCMP_ACT_NOTIFY'}]"),
+		  "linux.seccomp.listenerPath: missing, but needed by SCMP_ACT_NOTIFY" },
+		{ SECCOMP(",'listenerMetadata':'x'"),
+		  "linux.seccomp.listenerMetadata: goes with listenerPath" },
 		{ SECCOMP(",'syscalls':[{'names':['write'],'action':'SCMP_ACT_ALLOW','errnoRet':1}]"),
 		  "linux.seccomp.syscalls[0].errnoRet: SCMP_ACT_ALLOW takes no errno" },
 		{ SECCOMP(",'syscalls':[{'names':['write'],'action':'SCMP_ACT_ERRNO','errnoRet':4096}]"),

@@ -60,12 +60,9 @@ static void test_process_rules(void **state)
 			  "'hard':0},"
 			  "{'type':'RLIMIT_CORE','soft':1,'hard':1}]"),
 		  "process.rlimits[2]: RLIMIT_CORE appears twice" },
-		{ PROCESS(",'apparmorProfile':'docker-default'"),
-		  "process.apparmorProfile: this version of coracle does not support it" },
-		{ PROCESS(",'selinuxLabel':'system_u:system_r:svirt_lxc_net_t:s0'"),
-		  "process.selinuxLabel: this version of coracle does not support it" },
-		{ LINUX("'mountLabel':'system_u:object_r:svirt_sandbox_file_t:s0'"),
-		  "linux.mountLabel: this version of coracle does not support it" },
+		{ PROCESS(",'apparmorProfile':'a\\nb'"), "process.apparmorProfile: \"a?b\" is not a label" },
+		{ PROCESS(",'selinuxLabel':'a\\u0007'"), "process.selinuxLabel: \"a?\" is not a label" },
+		{ LINUX("'mountLabel':'a,x=\\\\'"), "linux.mountLabel: \"a,x=\\\" is not a label" },
 		{ PROCESS(",'oomScoreAdj':1001"),
 		  "process.oomScoreAdj: 1001 is out of range (-1000 to 1000)" },
 	};
@@ -74,6 +71,7 @@ static void test_process_rules(void **state)
 	EXPECT_REFUSALS(rows);
 	accept(PROCESS(",'env':['A=','B==','C=a=b']"));
 	accept(PROCESS(",'apparmorProfile':'unconfined','selinuxLabel':''"));
+	accept(PROCESS(",'apparmorProfile':'docker-default','selinuxLabel':'u:r:t:s0:c1,c2'"));
 }
 
 static void test_namespaces_and_maps(void **state)
