@@ -7,6 +7,7 @@
  * not there needs no cover. Read-only paths get a read-only copy of what is mounted there.
  * Spec: config-linux.md, "Masked Paths", "Readonly Paths". */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -14,6 +15,7 @@
 
 #include "namespaces/mount.h"
 #include "runtime/base/cleanup.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/path.h"
 #include "runtime/base/sys.h"
 
@@ -40,6 +42,10 @@ static int mask_directory(struct rootfs *r, const struct place *p, struct error 
 
 static int mask_file(struct rootfs *r, const struct place *p, struct error *e)
 {
+	if (r->null_is_loose) {
+		r->null_is_loose = false;
+		return mount_attach(r->null, p->dir, p->name, e);
+	}
 	auto_close int cover = mount_clone(r->null, "", false, e);
 	return cover < 0 ? cover : mount_attach(cover, p->dir, p->name, e);
 }
@@ -113,4 +119,25 @@ int masked_mount(struct rootfs *r, struct error *e)
 int readonly_mount(struct rootfs *r, struct error *e)
 {
 	return each(r, r->spec->readonly_paths, "readonlyPaths", make_readonly, e);
+}
+
+int rootfs_cover(struct rootfs *r, int (*enter)(void *arg, struct error *e), void *arg, struct error *e)
+{
+	auto_close int null = open("/dev/null", O_PATH | O_CLOEXEC);
+	if (null < 0 || !fd_is_null(null))
+		return refuse(e, ENODEV, "/dev/null is not the null device");
+	r->null = mount_clone(null, "", false, e);
+	if (r->null < 0)
+		return r->null;
+	r->null_is_loose = true;
+	int ret = mount_change(r->null, 0, 0, MS_PRIVATE, false, e);
+	if (ret == 0)
+		ret = enter(arg, e);
+	if (ret < 0)
+		return ret;
+	r->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r->root < 0)
+		return fail(e, errno, "open the container's root");
+	ret = masked_mount(r, e);
+	return ret == 0 ? readonly_mount(r, e) : ret;
 }

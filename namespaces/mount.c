@@ -483,6 +483,37 @@ static int make_detached(const struct rootfs *r, const struct spec_mount *m, con
 	return take_fd(&mount);
 }
 
+int mount_make(const struct rootfs *r, const struct spec_mount *m, bool *ret_is_dir, struct error *e)
+{
+	struct stat st = { .st_mode = S_IFDIR };
+	struct mountopts o;
+
+	int ret = mountopts_parse(m->options, &o, e);
+	if (ret < 0)
+		return ret;
+	auto_close int mount = o.remount ? refuse(e, ENOTSUP, "option remount is not supported here")
+					 : make_detached(r, m, &o, bind_is(m, &o), e);
+	mountopts_done(&o);
+	if (mount < 0)
+		return mount;
+	if (fstat(mount, &st) < 0)
+		return fail(e, errno, "stat");
+	*ret_is_dir = S_ISDIR(st.st_mode);
+	return take_fd(&mount);
+}
+
+bool mount_is_bind(const struct spec_mount *m)
+{
+	struct mountopts o;
+	struct error ignored;
+
+	if (mountopts_parse(m->options, &o, &ignored) < 0)
+		return false;
+	bool bind = bind_is(m, &o);
+	mountopts_done(&o);
+	return bind;
+}
+
 /* A directory right below one that we hold is the usual target and needs no resolving: one name, no link
  * followed. Whatever is not as simple gets the careful way, and the errors are its. */
 static bool attach_directly(const struct rootfs *r, const struct spec_mount *m, int mount)

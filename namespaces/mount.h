@@ -51,6 +51,13 @@ int mount_attach(int mount, int dir, const char *name, struct error *e);
 /* True if the path, cleaned, is `name` below the root ("/proc/", "proc", "//proc" are "proc"). */
 bool mount_path_is(const char *path, const char *name);
 
+/* A mount of the config, detached, with its flags; *ret_is_dir: what it is put on must be a directory.
+ * -ENOTSUP for an entry that changes an earlier one (remount). */
+int mount_make(const struct rootfs *r, const struct spec_mount *m, bool *ret_is_dir, struct error *e);
+
+/* Is the entry a copy of something of the host's? */
+bool mount_is_bind(const struct spec_mount *m);
+
 /* masked.c, sysctl.c */
 int masked_mount(struct rootfs *r, struct error *e);
 int readonly_mount(struct rootfs *r, struct error *e);

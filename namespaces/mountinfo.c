@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mountinfo.c - read /proc/self/mountinfo; proc(5) tells its fields */
+/* mountinfo.c - read /proc/PID/mountinfo; proc(5) tells its fields */
 #include "namespaces/mountinfo.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/io.h"
+#include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 
 #define MAX_SIZE (64 << 20)
@@ -40,31 +41,42 @@ static void unescape(char *s)
 
 int mountinfo_parse(char *line, struct mountinfo *ret)
 {
-	char *save = NULL, *at = NULL, *type = strstr(line, " - ");
+	char *save = NULL, *fields[6], *type = strstr(line, " - ");
 
 	if (!type)
 		return -EINVAL;
 	*type = '\0';
 	type += strlen(" - ");
 	type[strcspn(type, " \n")] = '\0';
-	for (int i = 0; i < 5; i++) {
-		at = strtok_r(i ? NULL : line, " ", &save);
-		if (!at)
+	for (size_t i = 0; i < COUNT_OF(fields); i++) {
+		fields[i] = strtok_r(i ? NULL : line, " ", &save);
+		if (!fields[i])
 			return -EINVAL;
 	}
-	unescape(at);
-	*ret = (struct mountinfo){ .at = at, .type = type };
+	unescape(fields[3]);
+	unescape(fields[4]);
+	*ret = (struct mountinfo){
+		.device = fields[2], .root = fields[3], .at = fields[4], .options = fields[5], .type = type
+	};
+	if (str_to_int(fields[0], &ret->id) < 0 || str_to_int(fields[1], &ret->parent) < 0)
+		return -EINVAL;
 	return 0;
 }
 
 int mountinfo_each(int (*f)(const struct mountinfo *m, void *data, struct error *e), void *data,
 		   struct error *e)
 {
+	return mountinfo_each_in("/proc/self/mountinfo", f, data, e);
+}
+
+int mountinfo_each_in(const char *path, int (*f)(const struct mountinfo *m, void *data, struct error *e),
+		      void *data, struct error *e)
+{
 	auto_free char *text = NULL;
 	struct mountinfo m;
 
 	/* Read whole first: what f does changes the list. */
-	int r = io_read_file(AT_FDCWD, "/proc/self/mountinfo", MAX_SIZE, &text, NULL, e);
+	int r = io_read_file(AT_FDCWD, path, MAX_SIZE, &text, NULL, e);
 	for (char *line = text, *next; r == 0 && line && *line; line = next) {
 		char *end = strchr(line, '\n');
 		next = end ? end + 1 : line + strlen(line);

@@ -42,15 +42,16 @@ struct rootfs {
 	bool new_ns; /* a mount namespace was made or joined (else only the root is entered) */
 
 	/* Ours; start with ROOTFS_INIT. */
-	int root;	  /* O_PATH of the root, on our own bind mount of it */
-	int dev;	  /* its /dev: the mount's own root if one was mounted there */
-	int proc, sys;	  /* what was mounted at /proc and /sys, if it is no bind mount */
-	int dir;	  /* the root directory on the host, if rootfs_reach has opened it */
-	int *sources;	  /* one per mount of the config; NULL: not opened before */
-	int *mapped;	  /* the same: detached mounts whose ids RUNTIME has mapped */
-	int null;	  /* the host's null device, verified 1:3 */
-	int empty;	  /* the empty read-only directory that masks directories, once one is masked */
-	bool dev_is_bind; /* somebody else's /dev: nothing is made in it */
+	int root;	    /* O_PATH of the root, on our own bind mount of it */
+	int dev;	    /* its /dev: the mount's own root if one was mounted there */
+	int proc, sys;	    /* what was mounted at /proc and /sys, if it is no bind mount */
+	int dir;	    /* the root directory on the host, if rootfs_reach has opened it */
+	int *sources;	    /* one per mount of the config; NULL: not opened before */
+	int *mapped;	    /* the same: detached mounts whose ids RUNTIME has mapped */
+	int null;	    /* the host's null device, verified 1:3 */
+	bool null_is_loose; /* rootfs_cover: it is a detached copy, to be attached first and copied then */
+	int empty;	    /* the empty read-only directory that masks directories, once one is masked */
+	bool dev_is_bind;   /* somebody else's /dev: nothing is made in it */
 };
 
 #define ROOTFS_INIT                                                                              \
@@ -70,6 +71,11 @@ int rootfs_devices(struct rootfs *r, struct error *e);
 int rootfs_console(struct rootfs *r, int tty, struct error *e);
 int rootfs_pivot(struct rootfs *r, struct error *e);
 int rootfs_seal(struct rootfs *r, struct error *e);
+
+/* The masked and read-only paths of the config in a root that was made by someone else (CRIU): in a process
+ * that is about to enter that mount namespace. `enter` does so; what masks is taken from the host before, and
+ * the root is "/" afterwards. */
+int rootfs_cover(struct rootfs *r, int (*enter)(void *arg, struct error *e), void *arg, struct error *e);
 void rootfs_done(struct rootfs *r);
 
 #endif

@@ -175,7 +175,7 @@ static const struct step create_steps[] = {
 
 /* ---- around the list ---- */
 
-static void story_init(struct create *c, const struct create_options *o)
+void create_init(struct create *c, const struct create_options *o)
 {
 	*c = (struct create){ .options = o,
 			      .cgroup_root = -1,
@@ -193,7 +193,7 @@ static void story_init(struct create *c, const struct create_options *o)
 		c->joined[i] = -1;
 }
 
-static void story_done(struct create *c)
+void create_done(struct create *c)
 {
 	rootfs_done(&c->rootfs);
 	ns_close_joined(c->joined);
@@ -290,7 +290,7 @@ int life_create(const struct create_options *o, int *ret_exit, struct error *e)
 	int r = prepare_caller(o, e);
 	if (r < 0)
 		return r;
-	story_init(&c, o);
+	create_init(&c, o);
 	steps_init(&w, create_steps, COUNT_OF(create_steps), &c);
 	r = steps_walk(&w, e);
 	if (w.me != WHO_RUNTIME)
@@ -300,6 +300,6 @@ int life_create(const struct create_options *o, int *ret_exit, struct error *e)
 	cleanup_close(&w.sock);
 	cleanup_close(&w.peer_sock);
 	cleanup_close(&w.child);
-	story_done(&c);
+	create_done(&c);
 	return r;
 }

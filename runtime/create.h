@@ -43,6 +43,13 @@ struct create {
 	char **env;
 };
 
+/* An empty story, and its end: memory and descriptors (restore has one, too). */
+void create_init(struct create *c, const struct create_options *o);
+void create_done(struct create *c);
+
+/* What of the config and the plan the root file system must know. */
+void create_describe_rootfs(struct create *c);
+
 /* Rows, by process. */
 int create_runtime_load_config(struct walk *w, struct error *e);
 void create_runtime_undo_reserve(struct walk *w);

@@ -237,7 +237,7 @@ static int open_handles(struct create *c, struct error *e)
 	return c->console_socket < 0 ? c->console_socket : 0;
 }
 
-static void describe_rootfs(struct create *c)
+void create_describe_rootfs(struct create *c)
 {
 	const struct ns_plan *p = &c->plan;
 
@@ -286,7 +286,7 @@ int create_runtime_prepare(struct walk *w, struct error *e)
 		r = open_fifo(c, "start", &c->start_fifo, e);
 	if (r == 0 && !c->options->run)
 		r = open_fifo(c, "started", &c->started_fifo, e);
-	describe_rootfs(c);
+	create_describe_rootfs(c);
 	if (r == 0)
 		r = rootfs_map(&c->rootfs, c->joined[NS_USER], e);
 	return r == 0 ? describe_process(c, e) : r;

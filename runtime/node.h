@@ -17,6 +17,8 @@
 
 /* One sentence each for both programs' help: what a command of coracle-node does. */
 /* #define SUMMARY_SWITCH "make and look after virtual switches" */
+#define SUMMARY_CHECKPOINT "write a running container into images"
+#define SUMMARY_RESTORE	   "make a running container out of images"
 
 /* The path of coracle-node. -ENOENT: not installed; the error says where it was looked for. */
 int node_path(char *buf, size_t size, struct error *e);

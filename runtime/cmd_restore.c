@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_restore.c - coracle restore: options only; the story is restore.c */
+#include "runtime/commands.h"
+#include "runtime/image_options.h"
+#include "runtime/node.h"
+
+#define AT(field) offsetof(struct restore_options, field)
+static const struct opt restore_options_table[] = {
+	{ NULL, 0, OPT_TABLE, AT(image), NULL, NULL, image_rows },
+	{ "bundle", 'b', OPT_STRING, AT(bundle), "DIR", "the bundle (default: the working directory)" },
+	{ "detach", 'd', OPT_FLAG, AT(detach), NULL, "return when the container runs" },
+	{ "pid-file", 0, OPT_STRING, AT(pid_file), "FILE", "write the container's pid there" },
+	{ "console-socket", 0, OPT_STRING, AT(console_socket), "PATH",
+	  "unix socket that is sent the terminal's master end" },
+	{ "no-subreaper", 0, OPT_FLAG, AT(no_subreaper), NULL, "do not reap the container's orphans" },
+	{ "no-pivot", 0, OPT_FLAG, AT(no_pivot), NULL, "taken for compatibility: CRIU restores the root" },
+	{ "keep", 0, OPT_FLAG, AT(keep), NULL, "keep the stopped container when it has ended" },
+	{ "lsm-profile", 0, OPT_STRING, AT(lsm_profile), "TYPE:NAME",
+	  "apparmor:NAME or selinux:LABEL instead of the images'" },
+	{ "lsm-mount-context", 0, OPT_STRING, AT(lsm_mount_context), "LABEL", "SELinux label of the mounts" },
+	{ .kind = OPT_END },
+};
+
+static int run_restore(struct call *call, struct error *e)
+{
+	struct restore_options *o = call->options;
+
+	o->globals = call->globals;
+	o->id = call->args[0];
+	return life_restore(o, &call->exit_code, e);
+}
+
+const struct command cmd_restore = {
+	.name = "restore",
+	.arguments = "ID",
+	.summary = SUMMARY_RESTORE,
+	.options = restore_options_table,
+	.options_size = sizeof(struct restore_options),
+	.min_args = 1,
+	.max_args = 1,
+	.node = true,
+	.run = run_restore,
+};
