@@ -81,7 +81,7 @@ void commands_help(const struct opt *global_options, FILE *out)
 {
 	fputs("Usage: coracle [GLOBAL OPTION...] COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n", out);
 	for (const struct command *const *c = commands; *c; c++)
-		fprintf(out, "  %-10s%s\n", (*c)->name, (*c)->summary);
+		fprintf(out, "  %-11s%s\n", (*c)->name, (*c)->summary);
 	fputs("\nGlobal options:\n", out);
 	options_help(global_options, out);
 	fputs("\n\"coracle COMMAND --help\" tells a command's options; coracle(8) tells more.\n", out);

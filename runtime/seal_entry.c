@@ -60,8 +60,7 @@ static bool is_word(const char *s, const char *word)
 static bool enters_container(char **argv)
 {
 	for (char **arg = argv + 1; argv[0] && *arg; arg++)
-		if (is_word(*arg, "run") || is_word(*arg, "create") || is_word(*arg, "exec") ||
-		    is_word(*arg, "restore"))
+		if (is_word(*arg, "run") || is_word(*arg, "create") || is_word(*arg, "exec"))
 			return true;
 	return false;
 }
