@@ -31,7 +31,7 @@ def test_every_command_has_help(coracle_words, command):
 @pytest.mark.parametrize("words, named", [
     (["frob"], "unknown command frob"),
     (["help", "frob"], "unknown command frob"),
-    (["checkpoint", "--help"], "unknown command checkpoint"),
+    (["chekpoint", "--help"], "unknown command chekpoint"),
     ([], "which command?"),
     (["--frob", "list"], "unknown option --frob"),
     (["list", "--frob"], "unknown option --frob"),
