@@ -16,43 +16,39 @@
 static int take_table(const struct nlmsghdr *m, void *data, struct error *e)
 {
 	const struct nlattr *t[NFTA_TABLE_MAX + 1];
-	uint32_t version;
 
 	(void)e;
 	if (!m || !nl_attrs(m, sizeof(struct nfgenmsg), t, NFTA_TABLE_MAX))
 		return 0;
 	const struct nlattr *a = t[NFTA_TABLE_USERDATA];
-	if (a && mnl_attr_get_payload_len(a) == sizeof(version)) {
-		memcpy(&version, mnl_attr_get_payload(a), sizeof(version));
-		*(uint32_t *)data = ntohl(version);
-	}
+	*(bool *)data = a && mnl_attr_get_payload_len(a) == sizeof(NFT_USERDATA) &&
+			memcmp(mnl_attr_get_payload(a), NFT_USERDATA, sizeof(NFT_USERDATA)) == 0;
 	return 0;
 }
 
-/* The version of a table's rules; 0: it is not there, or not one of ours. */
-static int read_version(struct nl *nl, uint8_t family, uint32_t *ret, struct error *e)
+/* 1 if the table is there and of this version. */
+static int has_table(struct nl *nl, uint8_t family, struct error *e)
 {
 	AUTO(nl_batch) struct nl_batch *b = nl_batch_new();
 	struct error why = { 0 };
+	bool ours = false;
 
-	*ret = 0;
 	struct nlmsghdr *m = nft_put(b, family, NFT_MSG_GETTABLE, 0, "rules: table " NFT_TABLE);
 	if (m)
 		mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
-	int r = nl_read(nl, b, take_table, ret, &why);
-	if (r < 0 && r != -ENOENT)
+	int r = nl_read(nl, b, take_table, &ours, &why);
+	if (r < 0 && r != -ENOENT) {
 		*e = why;
-	return r == -ENOENT ? 0 : r;
+		return r;
+	}
+	return ours;
 }
 
 int nft_is_there(struct nl *nl, struct error *e)
 {
-	uint32_t inet, bridge;
+	int r = has_table(nl, NFPROTO_INET, e);
 
-	int r = read_version(nl, NFPROTO_INET, &inet, e);
-	if (r < 0 || (r = read_version(nl, NFPROTO_BRIDGE, &bridge, e)) < 0)
-		return r;
-	return inet == NFT_VERSION && bridge == NFT_VERSION;
+	return r == 1 ? has_table(nl, NFPROTO_BRIDGE, e) : r;
 }
 
 int nft_ensure(struct nl *nl, struct error *e)
@@ -225,6 +221,13 @@ static void put_port(struct nl_batch *b, const struct nft_port *p, const struct 
 		put_name(b, v, NFPROTO_BRIDGE, "guarded", p->name, 0);
 	if (all || p->police_bytes)
 		put_name(b, v, NFPROTO_BRIDGE, "policed", p->name, v == &ADD_IT ? p->police_bytes : 0);
+	if (all || p->reflects) {
+		struct nft_key twice = { .size = 0 };
+		nft_key_name(&twice, p->name);
+		nft_key_name(&twice, p->name);
+		snprintf(what, sizeof(what), "link %s: %s in set reflect", p->name, v->word);
+		put(b, v, NFPROTO_BRIDGE, "reflect", &twice, NULL, 0, what);
+	}
 	nft_key_name(&mac, p->name);
 	nft_key_mac(&mac, p->mac);
 	snprintf(what, sizeof(what), "link %s: %s MAC", p->name, v->word);

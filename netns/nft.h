@@ -37,7 +37,7 @@ int nft_remove(struct nl *nl, struct error *e);
 struct nft_switch {
 	const char *bridge;
 	bool nat;      /* masquerade what leaves; nothing new comes in but what is published */
-	bool isolated; /* no traffic to or from other switches */
+	bool isolated; /* only its ports among themselves: not the host, nothing routed */
 };
 void nft_switch_add(struct nl_batch *b, const struct nft_switch *s);
 void nft_switch_remove(struct nl_batch *b, const struct nft_switch *s);
@@ -50,6 +50,8 @@ struct nft_port {
 	size_t count;
 	bool held;	       /* held from birth: the destination of a migration */
 	bool unguarded;	       /* may send as anybody (a router) */
+	bool reflects;	       /* in hairpin mode (PORT_HAIRPIN). Where net.bridge.bridge-nf-call-iptables
+				* is 1, a container with published ports needs it to reach itself by them */
 	uint64_t police_bytes; /* per second, what it sends; 0: no limit */
 };
 void nft_port_add(struct nl_batch *b, const struct nft_port *p);

@@ -19,9 +19,11 @@
 #include "netns/nl.h"
 #include "specs/ip.h"
 
-#define NFT_TABLE   "coracle"
-#define NFT_VERSION 1 /* of the rules; told in the tables' user data */
-#define NFT_TYPE(t) ((uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | (t)))
+#define NFT_TABLE "coracle"
+/* The version of the rules, told in the tables' user data: as a comment in nft(8)'s form, type 0, length, text. */
+#define NFT_COMMENT  "rules 1"
+#define NFT_USERDATA "\0\x08" NFT_COMMENT
+#define NFT_TYPE(t)  ((uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | (t)))
 
 /* Linux 6.3: a removal that tolerates absence. */
 #define NFT_DESTROY_SET_ELEM 30

@@ -27,6 +27,7 @@ static const struct set {
 	{ NFPROTO_BRIDGE, "held", NFT_TYPE_IFNAME, 16, 0, 0 },
 	{ NFPROTO_BRIDGE, "policed", NFT_TYPE_IFNAME, 16, 0, 0 },
 	{ NFPROTO_BRIDGE, "guarded", NFT_TYPE_IFNAME, 16, 0, 0 },
+	{ NFPROTO_BRIDGE, "reflect", NFT_CONCAT2(NFT_TYPE_IFNAME, NFT_TYPE_IFNAME), 32, 0, 0 },
 	{ NFPROTO_BRIDGE, "macs", NFT_CONCAT2(NFT_TYPE_IFNAME, NFT_TYPE_ETHER), 24, 0, 0 },
 	{ NFPROTO_BRIDGE, "bound4", NFT_CONCAT3(NFT_TYPE_IFNAME, NFT_TYPE_ETHER, NFT_TYPE_IP), 28, 0, 0 },
 	{ NFPROTO_BRIDGE, "bound6", NFT_CONCAT3(NFT_TYPE_IFNAME, NFT_TYPE_ETHER, NFT_TYPE_IP6), 40, 0, 0 },
@@ -48,6 +49,9 @@ static const struct set {
 
 static void put_set(struct nl_batch *b, const struct set *s, uint32_t id)
 {
+	/* For nft(8), which shows names of links only if it is told: type 0 (byte order), length, host's. */
+	static const uint8_t host_order[] = { 0, 4, 1, 0, 0, 0 };
+
 	struct nlmsghdr *m = nft_put(b, s->family, NFT_MSG_NEWSET, NLM_F_CREATE, "rules: set %s", s->name);
 	struct nftnl_set *set = m ? nftnl_set_alloc() : NULL;
 
@@ -60,6 +64,8 @@ static void put_set(struct nl_batch *b, const struct set *s, uint32_t id)
 	nftnl_set_set_u32(set, NFTNL_SET_ID, id);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, s->key_type);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, s->key_size);
+	if (s->key_type == NFT_TYPE_IFNAME)
+		nftnl_set_set_data(set, NFTNL_SET_USERDATA, host_order, sizeof(host_order));
 	if (s->data_size) {
 		nftnl_set_set_u32(set, NFTNL_SET_FLAGS, NFT_SET_MAP);
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, s->data_type);
@@ -83,6 +89,7 @@ static const struct chain {
 	{ NFPROTO_BRIDGE, "guard", NULL, 0, 0 },
 	{ NFPROTO_INET, "before", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW },
 	{ NFPROTO_INET, "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER },
+	{ NFPROTO_INET, "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER },
 	{ NFPROTO_INET, "arrive", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST },
 	{ NFPROTO_INET, "own", "nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST },
 	{ NFPROTO_INET, "leave", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC },
@@ -205,6 +212,16 @@ static void put_port_rules(struct nl_batch *b)
 	r = begin("to_port");
 	nft_load_meta(&r, NFT_META_OIFNAME, 0);
 	nft_lookup(&r, "held", 0, true);
+	end(b, &r, NF_DROP);
+	/* A port in hairpin mode gets back what it sends to all, too: it would take its own neighbour solicitation
+	 * for somebody else's. ether daddr & 01:00:00:00:00:00 != 0 iifname . oifname @reflect drop */
+	r = begin("to_port");
+	nft_load_payload(&r, ETHER, 0, 1, 0);
+	nft_mask(&r, 0, &(uint8_t){ 1 }, 1);
+	nft_match_byte(&r, 0, true, 1);
+	nft_load_meta(&r, NFT_META_IIFNAME, 0);
+	nft_load_meta(&r, NFT_META_OIFNAME, 4);
+	nft_lookup(&r, "reflect", 0, true);
 	end(b, &r, NF_DROP);
 }
 
@@ -376,19 +393,31 @@ static void put_forward_rules(struct nl_batch *b)
 	r = begin_inet("forward");
 	match_published(&r);
 	end(b, &r, NF_ACCEPT);
-	/* iifname @isolated oifname @switches drop, and the other way round */
+	/* An isolated switch has no other side: iifname @isolated drop, oifname @isolated drop; and no switch is a
+	 * way into another: iifname @switches oifname @switches drop */
 	r = begin_inet("forward");
 	match_name(&r, NFT_META_IIFNAME, "isolated", true);
-	match_name(&r, NFT_META_OIFNAME, "switches", true);
 	end(b, &r, NF_DROP);
 	r = begin_inet("forward");
 	match_name(&r, NFT_META_OIFNAME, "isolated", true);
+	end(b, &r, NF_DROP);
+	r = begin_inet("forward");
 	match_name(&r, NFT_META_IIFNAME, "switches", true);
+	match_name(&r, NFT_META_OIFNAME, "switches", true);
 	end(b, &r, NF_DROP);
 	/* oifname @nat iifname != @switches drop: new, from outside, not published */
 	r = begin_inet("forward");
 	match_name(&r, NFT_META_OIFNAME, "nat", true);
 	match_name(&r, NFT_META_IIFNAME, "switches", false);
+	end(b, &r, NF_DROP);
+}
+
+/* iifname @isolated drop: not even the host is there */
+static void put_input_rules(struct nl_batch *b)
+{
+	struct nft_rule r = begin_inet("input");
+
+	match_name(&r, NFT_META_IIFNAME, "isolated", true);
 	end(b, &r, NF_DROP);
 }
 
@@ -453,12 +482,11 @@ static void put_nat_rules(struct nl_batch *b)
 
 static void put_table(struct nl_batch *b, uint8_t family)
 {
-	const uint32_t version = htonl(NFT_VERSION);
 	struct nlmsghdr *m = nft_put(b, family, NFT_MSG_NEWTABLE, NLM_F_CREATE, "rules: table " NFT_TABLE);
 
 	if (m) {
 		mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
-		mnl_attr_put(m, NFTA_TABLE_USERDATA, sizeof(version), &version);
+		mnl_attr_put(m, NFTA_TABLE_USERDATA, sizeof(NFT_USERDATA) /* with its NUL */, NFT_USERDATA);
 	}
 	/* The rules of the same or another version: they are put anew. */
 	m = nft_put(b, family, NFT_MSG_DELRULE, 0, "rules: flush table " NFT_TABLE);
@@ -478,5 +506,6 @@ void nft_put_rules(struct nl_batch *b)
 	put_guard_rules(b);
 	put_before_rules(b);
 	put_forward_rules(b);
+	put_input_rules(b);
 	put_nat_rules(b);
 }

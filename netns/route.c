@@ -22,6 +22,11 @@ static void put(struct nl_batch *b, uint16_t type, uint16_t flags, const struct 
 		.rtm_type = RTN_UNICAST,
 		.rtm_flags = r->onlink ? RTNH_F_ONLINK : 0,
 	};
+	if (r->local) {
+		header.rtm_table = RT_TABLE_LOCAL;
+		header.rtm_type = RTN_LOCAL;
+		header.rtm_scope = RT_SCOPE_HOST;
+	}
 	if (type == RTM_DELROUTE)
 		header.rtm_scope = RT_SCOPE_NOWHERE;
 	struct nlmsghdr *m = nl_put(b, type, flags, &header, sizeof(header), "%s route to %s%s%s", verb,

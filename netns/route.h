@@ -12,6 +12,7 @@ struct route {
 	struct ip source;  /* preferred; family 0: none */
 	int index;	   /* 0: by the gateway */
 	uint32_t metric;   /* 0: the kernel's */
+	bool local;	   /* an address of the host's own, on this link; in the table of those */
 	bool onlink;	   /* the gateway is on the link whatever the addresses say */
 };
 /* -EEXIST where the same route is there. */
