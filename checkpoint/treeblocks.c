@@ -132,7 +132,7 @@ bool tree_map_set_hole(struct tree_map *m, uint64_t index)
 	return set(m, index, hash_hole);
 }
 
-bool tree_block_is_zero(const void *block)
+bool tree_page_is_zero(const void *page)
 {
-	return page_is_zero(block, TREE_BLOCK);
+	return page_is_zero(page, TREE_PAGE);
 }

@@ -14,6 +14,7 @@
 #include "checkpoint/treelinks.h"
 
 #define TREE_BLOCK ((size_t)16 * 1024)
+#define TREE_PAGE  ((size_t)4096) /* granule of holes */
 
 struct tree_blocks;
 struct tree_map; /* of one file */
@@ -38,6 +39,7 @@ bool tree_map_set(struct tree_map *m, uint64_t index, const void *block);
 /* The block is a hole now. */
 bool tree_map_set_hole(struct tree_map *m, uint64_t index);
 
-bool tree_block_is_zero(const void *block);
+/* True if a page of zeros, of TREE_PAGE bytes aligned to 8. */
+bool tree_page_is_zero(const void *page);
 
 #endif

@@ -24,13 +24,19 @@ struct delta {
 	struct tree_changes touched; /* directories in which such a name was made */
 };
 
+static size_t parent_size(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (size_t)(slash - path) : 0;
+}
+
 /* The directory of a path, held for the next one; -ENOENT: not there. */
 static int parent_of(struct delta *d, const char *path, const char **ret_name)
 {
-	const char *slash = strrchr(path, '/');
-	size_t size = slash ? (size_t)(slash - path) : 0;
+	size_t size = parent_size(path);
 
-	*ret_name = slash ? slash + 1 : path;
+	*ret_name = path + size + (path[size] == '/' && size > 0);
 	if (d->parent_known && strlen(d->parent_path) == size && memcmp(d->parent_path, path, size) == 0)
 		return d->parent;
 	memcpy(d->parent_path, path, size);
@@ -120,6 +126,8 @@ static int send_present(struct delta *d, struct tree_change *c, const char **ski
 
 	if (r != 0)
 		return r < 0 ? r : 0;
+	if (!tree_track_has_dir(d->s->tracker, c->path, parent_size(c->path)))
+		return 0;
 	if (S_ISDIR(st.st_mode)) {
 		if (!(c->changed & TREE_CHANGED_NAME))
 			return 0; /* its turn comes last */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* treeindex.c - changes found by walking, where the kernel cannot report them
  *
- * Every path with its inode, times and size; each look walks the tree and compares. A change time that is as young as the look is
- * not trusted: the next change may have the same. */
+ * The index is what the destination has: of every path that was sent, inode, times and size from just before it was read. A look
+ * walks the tree and compares; it changes nothing, for what it sees need not be what is sent a moment later. A change time that
+ * is as young as the reading is not trusted: the next change may have the same. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -37,28 +38,20 @@ unsigned int tree_index_compare(const struct tree_indexed *was, const struct sta
 
 struct looking {
 	struct tree_tracker *t;
-	struct tree_changes *into; /* NULL: the first look */
-	struct timespec now;
+	struct tree_changes *into;
 };
 
-static int index_path(struct looking *g, const char *path, const struct stat *st)
+static int look_at_path(struct looking *g, const char *path, const struct stat *st, struct error *e)
 {
-	bool is_new;
-	struct tree_indexed *was = tree_set_put(g->t->index, path, strlen(path), &is_new);
+	struct tree_indexed *was = tree_set_find(g->t->index, path, strlen(path));
+	unsigned int changed = was ? tree_index_compare(was, st)
+				   : TREE_CHANGED_NAME | TREE_CHANGED_CONTENT | TREE_CHANGED_ATTR;
 
-	if (!was)
-		return -ENOMEM;
-	unsigned int changed = is_new ? TREE_CHANGED_NAME | TREE_CHANGED_CONTENT | TREE_CHANGED_ATTR
-				      : tree_index_compare(was, st);
-	*was = (struct tree_indexed){ .dev = st->st_dev,
-				      .ino = st->st_ino,
-				      .ctime = st->st_ctim,
-				      .mtime = st->st_mtim,
-				      .size = st->st_size,
-				      .mode = st->st_mode,
-				      .look = g->t->index_look,
-				      .unsettled = tree_is_unsettled(st->st_ctim, g->now) };
-	return g->into && changed ? tree_changes_add(g->into, path, changed) : 0;
+	if (was)
+		was->look = g->t->index_look;
+	if (changed && tree_changes_add(g->into, path, changed) < 0)
+		return fail(e, ENOMEM, "%s", g->t->place->name);
+	return 0;
 }
 
 static int look_at_dir(void *arg, const char *path, int dir, struct error *e)
@@ -68,7 +61,7 @@ static int look_at_dir(void *arg, const char *path, int dir, struct error *e)
 
 	if (fstat(dir, &st) < 0)
 		return fail(e, errno, "look at %s/%s", g->t->place->name, path);
-	return index_path(g, path, &st) < 0 ? fail(e, ENOMEM, "%s", g->t->place->name) : 0;
+	return look_at_path(g, path, &st, e);
 }
 
 static int look_at_entry(void *arg, const struct tree_entry *t, struct error *e)
@@ -78,11 +71,11 @@ static int look_at_entry(void *arg, const struct tree_entry *t, struct error *e)
 
 	if (fstatat(t->dir, t->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(e, errno, "look at %s/%s", g->t->place->name, t->path);
-	return index_path(g, t->path, &st) < 0 ? fail(e, ENOMEM, "%s", g->t->place->name) : 0;
+	return look_at_path(g, t->path, &st, e);
 }
 
 /* What was not seen this time is gone. */
-static int drop_unseen(void *arg, const uint8_t *key, size_t size, void *value)
+static int report_unseen(void *arg, const uint8_t *key, size_t size, void *value)
 {
 	struct looking *g = arg;
 	const struct tree_indexed *was = value;
@@ -90,30 +83,65 @@ static int drop_unseen(void *arg, const uint8_t *key, size_t size, void *value)
 	(void)size;
 	if (was->look == g->t->index_look)
 		return 0;
-	if (g->into && tree_changes_add(g->into, (const char *)key, TREE_CHANGED_NAME) < 0)
-		return -ENOMEM;
-	return 1;
+	return tree_changes_add(g->into, (const char *)key, TREE_CHANGED_NAME);
 }
 
-static int look(struct tree_tracker *t, struct tree_changes *into, struct error *e)
+int tree_index_look(struct tree_tracker *t, struct tree_changes *into, struct error *e)
 {
 	const struct tree_visitor v = { .enter = look_at_dir, .entry = look_at_entry, .live = true };
 	struct looking g = { .t = t, .into = into };
 
 	t->index_look++;
-	clock_gettime(CLOCK_REALTIME, &g.now);
 	int r = tree_walk(t->place, "", &v, &g, e);
 	if (r < 0)
 		return r;
-	return tree_set_each(t->index, drop_unseen, &g) < 0 ? fail(e, ENOMEM, "%s", t->place->name) : 0;
+	return tree_set_each(t->index, report_unseen, &g) < 0 ? fail(e, ENOMEM, "%s", t->place->name) : 0;
 }
 
-int tree_index_start(struct tree_tracker *t, struct error *e)
+int tree_track_sent(struct tree_tracker *t, const char *path, const struct stat *st, struct timespec when,
+		    unsigned int what)
 {
-	return look(t, NULL, e);
+	bool is_new;
+
+	if (t->fan >= 0)
+		return 0;
+	struct tree_indexed *was = tree_set_put(t->index, path, strlen(path), &is_new);
+	if (!was)
+		return -ENOMEM;
+	/* Attributes alone: a content that changed since the look is still to be found. */
+	if (!is_new && !(what & TREE_CHANGED_CONTENT) && S_ISREG(st->st_mode) &&
+	    (!same_time(was->mtime, st->st_mtim) || was->size != st->st_size))
+		return 0;
+	*was = (struct tree_indexed){ .dev = st->st_dev,
+				      .ino = st->st_ino,
+				      .ctime = st->st_ctim,
+				      .mtime = st->st_mtim,
+				      .size = st->st_size,
+				      .mode = st->st_mode,
+				      .look = was->look,
+				      .unsettled = tree_is_unsettled(st->st_ctim, when) };
+	return 0;
 }
 
-int tree_index_look(struct tree_tracker *t, struct tree_changes *into, struct error *e)
+static int drop_below(void *arg, const uint8_t *key, size_t size, void *value)
 {
-	return look(t, into, e);
+	(void)size;
+	(void)value;
+	return tree_is_below((const char *)key, arg);
+}
+
+void tree_track_removed(struct tree_tracker *t, const char *path)
+{
+	if (t->fan < 0)
+		tree_set_each(t->index, drop_below, (void *)path);
+}
+
+bool tree_track_has_dir(const struct tree_tracker *t, const char *path, size_t size)
+{
+	const struct tree_indexed *was;
+
+	if (t->fan >= 0 || size == 0)
+		return true;
+	was = tree_set_find(t->index, path, size);
+	return was && S_ISDIR(was->mode);
 }

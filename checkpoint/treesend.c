@@ -214,22 +214,42 @@ static off_t send_whole(struct tree_sender *s, int fd, const char *path, const s
 	return st->st_size;
 }
 
-/* One chunk against the map: what differs is sent. With `patch` zeros are told, too: something else may be there. */
-static int send_differing(struct tree_sender *s, struct tree_map *map, bool patch, off_t at, size_t size,
-			  struct error *e)
+/* A block that differs. In a file with holes its zero pages become holes; with `patch` they are told, as something else may
+ * be there. */
+static int send_block(struct tree_sender *s, const uint8_t *data, off_t at, size_t size, bool sparse,
+		      bool patch, struct error *e)
+{
+	if (!sparse)
+		return send_data(s, data, size, at, e);
+	for (size_t from = 0; from < size;) {
+		bool zero = tree_page_is_zero(data + from);
+		size_t to = from;
+		while (to < size && tree_page_is_zero(data + to) == zero)
+			to += TREE_PAGE;
+		size_t n = (to < size ? to : size) - from;
+		int r = 0;
+		if (!zero)
+			r = send_data(s, data + from, n, at + (off_t)from, e);
+		else if (patch)
+			r = send_hole(s, at + (off_t)from, n, e);
+		if (r < 0)
+			return r;
+		from = to;
+	}
+	return 0;
+}
+
+/* One chunk against the map: what differs is sent. */
+static int send_differing(struct tree_sender *s, struct tree_map *map, off_t at, size_t size, bool sparse,
+			  bool patch, struct error *e)
 {
 	int r = 0;
 
 	for (size_t done = 0; done < size && r == 0; done += TREE_BLOCK) {
 		size_t n = size - done < TREE_BLOCK ? size - done : TREE_BLOCK;
-		uint64_t index = ((uint64_t)at + done) / TREE_BLOCK;
 		const uint8_t *data = s->chunk + done;
-		if (!tree_map_set(map, index, data))
-			continue;
-		if (!tree_block_is_zero(data))
-			r = send_data(s, data, n, at + (off_t)done, e);
-		else if (patch)
-			r = send_hole(s, at + (off_t)done, n, e);
+		if (tree_map_set(map, ((uint64_t)at + done) / TREE_BLOCK, data))
+			r = send_block(s, data, at + (off_t)done, n, sparse, patch, e);
 	}
 	return r;
 }
@@ -271,7 +291,7 @@ static off_t send_blocks(struct tree_sender *s, int fd, const char *path, const 
 		if (n < 0)
 			return fail(e, errno, "read %s/%s", s->place.name, path);
 		memset(s->chunk + n, 0, TREE_CHUNK - (size_t)n);
-		r = send_differing(s, map, patch, at, (size_t)n, e);
+		r = send_differing(s, map, at, (size_t)n, sparse, patch, e);
 		if (r < 0)
 			return r;
 		at += n;
@@ -467,8 +487,32 @@ static int send_opened(struct tree_sender *s, int fd, const char *path, const st
 	if (!(changed & (TREE_CHANGED_NAME | TREE_CHANGED_CONTENT)))
 		return send_plain(s, TREE_ATTR, path, st, e);
 	if (s->tracker)
-		tree_track_reading(s->tracker, st);
+		tree_track_reading(s->tracker, st, s->looked);
 	return send_file(s, fd, path, st, changed & TREE_CHANGED_NAME, e);
+}
+
+/* The tracker learns what was sent. */
+static int note_sent(struct tree_sender *s, const char *path, const struct stat *st, unsigned int what,
+		     struct error *e)
+{
+	if (s->tracker && tree_track_sent(s->tracker, path, st, s->looked, what) < 0)
+		return fail(e, ENOMEM, "%s/%s", s->place.name, path);
+	return 0;
+}
+
+static int send_looked_at(struct tree_sender *s, int fd, int dir, const char *name, const char *path,
+			  const struct stat *st, unsigned int changed, struct error *e)
+{
+	int r = join_links(s, path, st, &changed, e);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (fd >= 0)
+		return send_opened(s, fd, path, st, changed, e);
+	if (changed & TREE_CHANGED_NAME || S_ISLNK(st->st_mode))
+		return send_other(s, dir, name, path, st, e);
+	r = tree_read_attrs(s, -1, dir, name, path, e);
+	return r < 0 ? r : send_plain(s, TREE_ATTR, path, st, e);
 }
 
 int tree_send_object(struct tree_sender *s, int dir, const char *name, const char *path, unsigned int changed,
@@ -477,6 +521,7 @@ int tree_send_object(struct tree_sender *s, int dir, const char *name, const cha
 	struct stat st;
 	auto_close int fd = -1;
 
+	clock_gettime(CLOCK_REALTIME, &s->looked);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return has_vanished(s, -errno) ? 0 : fail(e, errno, "look at %s/%s", s->place.name, path);
 	if (S_ISDIR(st.st_mode)) /* since the walk saw it: whoever made it told the tracker */
@@ -488,26 +533,21 @@ int tree_send_object(struct tree_sender *s, int dir, const char *name, const cha
 		if (fd < 0)
 			return fail(e, -fd, "open %s/%s", s->place.name, path);
 	}
-	int r = join_links(s, path, &st, &changed, e);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	if (fd >= 0)
-		return send_opened(s, fd, path, &st, changed, e);
-	if (!(changed & TREE_CHANGED_NAME) && !S_ISLNK(st.st_mode)) {
-		r = tree_read_attrs(s, -1, dir, name, path, e);
-		return r < 0 ? r : send_plain(s, TREE_ATTR, path, &st, e);
-	}
-	return send_other(s, dir, name, path, &st, e);
+	int r = send_looked_at(s, fd, dir, name, path, &st, changed, e);
+	return r < 0 ? r : note_sent(s, path, &st, changed, e);
 }
 
 int tree_send_dir_attr(struct tree_sender *s, const char *path, int dir, struct error *e)
 {
 	struct stat st;
 
+	clock_gettime(CLOCK_REALTIME, &s->looked);
 	if (fstat(dir, &st) < 0)
 		return fail(e, errno, "look at %s/%s", s->place.name, path);
 	int r = tree_read_attrs(s, dir, -1, NULL, path, e);
-	return r < 0 ? r : send_plain(s, TREE_ATTR, path, &st, e);
+	if (r == 0)
+		r = send_plain(s, TREE_ATTR, path, &st, e);
+	return r < 0 ? r : note_sent(s, path, &st, TREE_CHANGED_ATTR, e);
 }
 
 int tree_send_remove(struct tree_sender *s, const char *path, struct error *e)
@@ -520,6 +560,8 @@ int tree_send_remove(struct tree_sender *s, const char *path, struct error *e)
 	tree_put_done(&s->writer);
 	s->counts.removed++;
 	tree_links_remove_below(s->links, path);
+	if (s->tracker)
+		tree_track_removed(s->tracker, path);
 	return 0;
 }
 
@@ -538,6 +580,11 @@ static int send_entered(void *arg, const char *path, int dir, struct error *e)
 	bool top = strcmp(path, g->top) == 0;
 
 	(void)dir;
+	if (s->tracker) { /* or a busy file system lets its queue grow */
+		int r = tree_track_drain(s->tracker, e);
+		if (r < 0)
+			return r;
+	}
 	if (!*path && !g->fresh)
 		return 0;
 	int r = tree_put(&s->writer, TREE_DIR, 2 + strlen(path) + 1, e);
@@ -574,6 +621,8 @@ int tree_send_below(struct tree_sender *s, const char *path, bool fresh, struct 
 
 	if (fresh)
 		tree_links_remove_below(s->links, path);
+	if (fresh && s->tracker)
+		tree_track_removed(s->tracker, path);
 	if (fresh && !*path)
 		tree_blocks_clear(s->blocks);
 	return tree_walk(&s->place, path, &v, &g, e);

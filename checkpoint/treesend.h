@@ -20,6 +20,7 @@ struct tree_sender {
 	struct tree_size measured;
 	struct tree_counts counts;
 	bool begun, walked, ended;
+	struct timespec looked; /* just before the object at hand was looked at */
 	struct tree_writer writer;
 	uint8_t attrs[TREE_ATTRS_MAX]; /* of the object at hand, as they go into its record */
 	size_t attrs_size;

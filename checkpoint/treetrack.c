@@ -529,11 +529,6 @@ int tree_track_new(struct tree_sender *s, struct tree_tracker **ret, struct erro
 		return fail(e, ENOMEM, "%s", s->place.name);
 	if (!s->place.cross_mounts) /* one mark watches one file system */
 		t->fan = open_group(t->place);
-	if (t->fan < 0) {
-		int r = tree_index_start(t, e);
-		if (r < 0)
-			return r;
-	}
 	*ret = take_ptr(t);
 	return 0;
 }

@@ -29,7 +29,16 @@ int tree_changes_settle(struct tree_changes *c);
 /* What changed since the last call, for the sender; the tracker forgets it. */
 int tree_track_take(struct tree_tracker *t, struct tree_changes *ret, struct error *e);
 
-/* A regular file is about to be read for sending; st is from before. For the comparison of open files. */
-void tree_track_reading(struct tree_tracker *t, const struct stat *st);
+/* A regular file is about to be read for sending; st is from before, and `when` from before that. For the comparison of
+ * open files. */
+void tree_track_reading(struct tree_tracker *t, const struct stat *st, struct timespec when);
+
+/* Where changes are found by walking, the tracker knows what the destination has. `what` of a path was sent; st is from
+ * before it was read, `when` from before that (-ENOMEM); it and all below was removed; and has the destination this directory (of `size` bytes of path)? Where it
+ * has not, the next look will find it new: nothing is to be sent into it before. True where there are events. */
+int tree_track_sent(struct tree_tracker *t, const char *path, const struct stat *st, struct timespec when,
+		    unsigned int what);
+void tree_track_removed(struct tree_tracker *t, const char *path);
+bool tree_track_has_dir(const struct tree_tracker *t, const char *path, size_t size);
 
 #endif

@@ -11,7 +11,7 @@
 /* A pending key is of an inode, not of a name in a directory. */
 #define CHANGED_INODE (1U << 31)
 
-/* What a path was when it was looked at last, where changes are found by walking. */
+/* What a path was when it was sent, where changes are found by walking. */
 struct tree_indexed {
 	dev_t dev;
 	ino_t ino;
@@ -51,7 +51,6 @@ bool tree_is_unsettled(struct timespec t, struct timespec now);
 /* How a path changed between two looks: enum tree_change_flags, pure. */
 unsigned int tree_index_compare(const struct tree_indexed *was, const struct stat *is);
 
-int tree_index_start(struct tree_tracker *t, struct error *e);
 int tree_index_look(struct tree_tracker *t, struct tree_changes *into, struct error *e);
 
 int tree_watch_look(struct tree_tracker *t, struct tree_changes *into, struct error *e);

@@ -283,9 +283,8 @@ int tree_walk(const struct tree_place *p, const char *start, const struct tree_v
 	w->arg = arg;
 	w->levels = NULL;
 	w->depth = w->room = 0;
-	int r = str_format(w->path, sizeof(w->path), "%s", start);
-	if (r == 0)
-		r = enter_dir(w, NULL, NULL, e);
+	memcpy(w->path, start, strlen(start) + 1); /* a path of the tree: at most TREE_PATH_MAX */
+	int r = enter_dir(w, NULL, NULL, e);
 	if (r == 0)
 		r = walk_levels(w, e);
 	while (w->depth)

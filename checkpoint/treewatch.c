@@ -18,20 +18,18 @@
 
 #define MAPS_MAX ((size_t)64 * 1024 * 1024) /* of text */
 
-void tree_track_reading(struct tree_tracker *t, const struct stat *st)
+void tree_track_reading(struct tree_tracker *t, const struct stat *st, struct timespec when)
 {
 	struct tree_inode inode = { st->st_dev, st->st_ino };
 	struct tree_watched *w = tree_set_find(t->watched, &inode, sizeof(inode));
-	struct timespec now;
 
 	if (!w)
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
 	w->sent = true;
 	w->ctime = st->st_ctim;
 	w->mtime = st->st_mtim;
 	w->size = st->st_size;
-	w->unsettled = tree_is_unsettled(st->st_ctim, now);
+	w->unsettled = tree_is_unsettled(st->st_ctim, when);
 }
 
 static bool is_unchanged(const struct tree_watched *w, const struct stat *st)
