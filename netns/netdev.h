@@ -9,11 +9,12 @@
 
 #include "runtime/base/error.h"
 
-/* Move link `name` of `from` to `to` as `new_name` (NULL or "": the same name). -ENODEV if there is no such
+/* `from` and `to` are handles, neither of them -1 where the other one is another namespace: the way back needs them.
+ * Move link `name` of `from` to `to` as `new_name` (NULL or "": the same name). -ENODEV if there is no such
  * link; -EEXIST names both when the name is taken there. On failure it is where it was, as it was. */
 int netdev_move(int from, int to, const char *name, const char *new_name, struct error *e);
 
-/* Back again: for undo. */
+/* Link `name` of `from` back to `to` under its old name, down: for undo. */
 int netdev_return(int from, int to, const char *name, const char *old_name, struct error *e);
 
 #endif

@@ -110,6 +110,65 @@ static void test_facts_come_and_go(void **state)
 	ok(nft_remove(nl, &e));
 }
 
+static bool is_published(struct nl *nl, const struct nft_publish *p, size_t expected)
+{
+	auto_free struct nft_publish *list = NULL;
+	size_t count;
+	bool found = false;
+
+	ok(nft_publish_list(nl, &list, &count, &e));
+	assert_int_equal(count, expected);
+	for (size_t i = 0; i < count; i++)
+		found = found || (list[i].protocol == p->protocol && list[i].host_port == p->host_port &&
+				  list[i].port == p->port && ip_equal(&list[i].host, &p->host) &&
+				  ip_equal(&list[i].to, &p->to));
+	return found;
+}
+
+static void test_facts_are_read_back_and_swept(void **state)
+{
+	AUTO(nl) struct nl *nl = NULL;
+	AUTO(nl) struct nl *route = NULL;
+	AUTO(nl_batch) struct nl_batch *b = nl_batch_new();
+	const struct mac mac = { { 2, 0, 0, 0, 0, 9 } };
+	const struct ip there = ip("10.1.0.2"), gone[] = { ip("10.1.0.3"), ip("fd00::3") };
+	struct nft_port port = {
+		.name = "lo", .bridge = "sw0", .mac = &mac, .addresses = &there, .count = 1
+	};
+	struct nft_port dead = {
+		.name = "dead", .bridge = "sw0", .mac = &mac, .addresses = gone, .count = 2
+	};
+	struct nft_publish kept = { IPPROTO_TCP, ip("192.0.2.1"), 80, there, 8080 };
+	struct nft_publish lost[] = { { IPPROTO_UDP, ip("0.0.0.0"), 53, gone[0], 53 },
+				      { IPPROTO_TCP, ip("2001:db8::1"), 80, gone[1], 8080 },
+				      { IPPROTO_TCP, ip("::"), 81, gone[1], 8080 } };
+	int swept;
+
+	(void)state;
+	need_sandbox();
+	nl = open_nft();
+	ok(nl_open(NETLINK_ROUTE, -1, &route, &e));
+	assert_false(is_published(nl, &kept, 0));
+	nft_port_add(b, &port);
+	nft_port_add(b, &dead);
+	nft_publish_add(b, &kept);
+	for (size_t i = 0; i < 3; i++)
+		nft_publish_add(b, &lost[i]);
+	ok(nft_ask(nl, b, &e));
+	assert_true(is_published(nl, &kept, 4));
+	for (size_t i = 0; i < 3; i++)
+		assert_true(is_published(nl, &lost[i], 4));
+	/* guarded, macs, 3 bound (with the link-local one), 2 local, 3 published */
+	ok((swept = nft_sweep(nl, route, &e)));
+	assert_int_equal(swept, 10);
+	assert_true(is_published(nl, &kept, 1));
+	ok((swept = nft_sweep(nl, route, &e)));
+	assert_int_equal(swept, 0);
+	ok(nft_remove(nl, &e));
+	ok((swept = nft_sweep(nl, route, &e)));
+	assert_int_equal(swept, 0);
+}
+
 static void test_arguments_are_checked(void **state)
 {
 	AUTO(nl) struct nl *nl = NULL;
@@ -156,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables_are_made_once_and_removed),
 		cmocka_unit_test(test_facts_come_and_go),
+		cmocka_unit_test(test_facts_are_read_back_and_swept),
 		cmocka_unit_test(test_arguments_are_checked),
 		cmocka_unit_test(test_hold_and_release_can_be_repeated),
 	};

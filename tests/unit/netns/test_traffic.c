@@ -86,9 +86,9 @@ static void test_published_port_is_reached_from_everywhere(void **state)
 	reaches(w.a.netns, "192.0.2.1", 8080, b, "10.0.0.1");
 	reaches(w.a.netns, "10.0.0.1", 8080, b, "10.0.0.1");
 	reaches(w.b.netns, "10.0.0.1", 8080, b, "10.0.0.1");
+	reaches(-1, "fd00::1", 8080, b6, "fd00::1");
 	reaches(w.a.netns, "fd00::1", 8080, b6, "fd00::1");
 	reaches(w.c.netns, "fd01::1", 8080, b6, "fd01::2");
-	reaches(-1, "fd00::1", 8080, b6, "fd00::1");
 	/* No longer published. */
 	publish(&w, "0.0.0.0", 8080, "10.0.0.3", 80, true);
 	assert_int_equal(connect_from(w.outside, SOCK_STREAM, "192.0.2.1", 8080), -ECONNREFUSED);
