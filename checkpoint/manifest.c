@@ -155,6 +155,8 @@ static const struct field manifest_fields[] = {
 	{ "fileLocks", JSON_BOOL, read_bool, AT(file_locks), FIELD_REQUIRED },
 	{ "extUnixSk", JSON_BOOL, read_bool, AT(ext_unix_sk), FIELD_REQUIRED },
 	{ "lazyPages", JSON_BOOL, read_bool, AT(lazy_pages), FIELD_REQUIRED },
+	{ "pagesElsewhere", JSON_BOOL, read_bool, AT(pages_elsewhere), FIELD_REQUIRED },
+	{ "dedup", JSON_BOOL, read_bool, AT(dedup), FIELD_REQUIRED },
 	{ "externals", JSON_ARRAY, read_objects, AT(externals), FIELD_REQUIRED, .count = AT(n_externals),
 	  .object = &external_object },
 	{ "parent", JSON_STRING, read_string, AT(parent), FIELD_REQUIRED },
@@ -230,6 +232,8 @@ char *manifest_to_json(const struct manifest *m, size_t *ret_size)
 	jsonout_bool(o, "fileLocks", m->file_locks);
 	jsonout_bool(o, "extUnixSk", m->ext_unix_sk);
 	jsonout_bool(o, "lazyPages", m->lazy_pages);
+	jsonout_bool(o, "pagesElsewhere", m->pages_elsewhere);
+	jsonout_bool(o, "dedup", m->dedup);
 	put_externals(o, m);
 	jsonout_string(o, "parent", m->parent);
 	jsonout_string(o, "parentManifest", m->parent_sha256);

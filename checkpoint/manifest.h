@@ -51,6 +51,8 @@ struct manifest {
 	const char *seccomp; /* sha256 of its linux.seccomp, "" if it has none */
 	bool pre_dump;	     /* memory alone: cannot be restored by itself */
 	bool tcp_established, shell_job, file_locks, ext_unix_sk, lazy_pages; /* dumped with */
+	bool pages_elsewhere; /* memory went to a page server: its images come to the set unlisted */
+	bool dedup;	      /* CRIU has punched holes into the parents' memory since */
 	struct manifest_external *externals;
 	size_t n_externals;
 	const char *parent;	     /* what the link "parent" said, "" if there was none */

@@ -300,16 +300,29 @@ static bool has_file(const struct imagedir *d, const char *name)
 	return false;
 }
 
+static bool is_memory(const char *name)
+{
+	return str_starts(name, "pages-");
+}
+
+/* How a set is looked at. */
+struct looking {
+	bool signed_set;
+	bool dedup; /* the memory is what later images have left of it */
+};
+
 static int check_file(const struct imagedir *d, const struct image_file *is, const struct manifest_file *f,
-		      bool signed_set, struct error *e)
+		      struct looking how, struct error *e)
 {
 	char digest[DIGEST_SIZE];
 	uint64_t size;
 
+	if (how.dedup && is_memory(f->name))
+		return 0;
 	if (is->size != f->size)
 		return refuse(e, EBADMSG, "%s: %" PRIu64 " bytes, the manifest says %" PRIu64, f->name,
 			      is->size, f->size);
-	if (digest_kind(f->digest) != DIGEST_KIND_SHA256 && (signed_set || !str_starts(f->name, "pages-")))
+	if (digest_kind(f->digest) != DIGEST_KIND_SHA256 && (how.signed_set || !is_memory(f->name)))
 		return refuse(e, EBADMSG, "%s: the manifest has no SHA-256 for it", f->name);
 	int r = digest_file(d->fd, f->name, digest_kind(f->digest), digest, &size, e);
 	if (r < 0)
@@ -320,7 +333,8 @@ static int check_file(const struct imagedir *d, const struct image_file *is, con
 }
 
 /* Both lists are in order: one walk finds what is missing, and what is there and should not be. */
-static int check_files(const struct imagedir *d, const struct manifest *m, bool signed_set, struct error *e)
+static int check_files(const struct imagedir *d, const struct manifest *m, struct looking how,
+		       struct error *e)
 {
 	size_t k = 0;
 
@@ -330,11 +344,12 @@ static int check_files(const struct imagedir *d, const struct manifest *m, bool 
 		if (order < 0)
 			return refuse(e, ENOENT, "%.128s: missing, though the manifest lists it",
 				      m->files[k].name);
-		if (order > 0 && imagedir_is_image(is->name))
+		bool late = m->pages_elsewhere && (is_memory(is->name) || str_starts(is->name, "pagemap-"));
+		if (order > 0 && imagedir_is_image(is->name) && !(late && !how.signed_set))
 			return refuse(e, EBADMSG, "%s: an image that the manifest does not list", is->name);
 		if (order > 0)
 			continue;
-		int r = check_file(d, is, &m->files[k], signed_set, e);
+		int r = check_file(d, is, &m->files[k], how, e);
 		if (r < 0)
 			return r;
 		k++;
@@ -344,54 +359,75 @@ static int check_files(const struct imagedir *d, const struct manifest *m, bool 
 	return 0;
 }
 
-/* One directory of the chain. `want`: the digest that the one above it has of its manifest; NULL at the top.
- */
-static int check_one(const struct imagedir *d, enum manifest_trust trust, const struct manifest_key *key,
-		     const char *want, struct manifest **ret, struct error *e)
+/* What a chain is checked with; of its last directory `want` is NULL, of the others it is the digest that the
+ * one above has of its manifest. */
+struct checking {
+	enum manifest_trust trust;
+	const struct manifest_key *key;
+	const char *want;
+	bool dedup;
+	int depth;
+};
+
+static int check_text(const struct imagedir *d, const struct checking *c, bool has_mac, const char *text,
+		      size_t size, struct manifest **ret, struct error *e)
 {
 	AUTO(manifest) struct manifest *m = NULL;
-	auto_free char *text = NULL;
-	bool has_manifest = has_file(d, MANIFEST_FILE), has_mac = has_file(d, MANIFEST_MAC);
-	const char *digest;
-	size_t size;
+	const char *digest = "";
 
-	int r = manifest_decide(trust, key, has_manifest, has_mac, e);
-	if (r < 0 || !has_manifest)
-		return r;
-	r = read_text(d->fd, MANIFEST_FILE, &text, &size, e);
-	if (r == 0 && key && has_mac)
-		r = check_mac(d->fd, key, text, size, e);
+	int r = c->key && has_mac ? check_mac(d->fd, c->key, text, size, e) : 0;
 	if (r == 0)
 		r = manifest_parse(text, size, &m, e);
-	if (r == 0 && want && *want)
+	if (r == 0 && c->want && *c->want)
 		r = digest_text(m->arena, text, size, &digest, e);
 	if (r < 0)
 		return r;
-	if (want && *want && !str_eq(want, digest))
+	if (c->want && *c->want && !str_eq(c->want, digest))
 		return refuse(e, EBADMSG,
 			      MANIFEST_FILE ": not the one that the later images were made after");
 	if (!str_eq(m->parent, d->parent ? d->parent : ""))
 		return refuse(e, EBADMSG, "the link " IMAGEDIR_PARENT " is not what the manifest says");
-	r = check_files(d, m, key && has_mac, e);
+	*ret = take_ptr(m);
+	return 0;
+}
+
+/* One directory of the chain. */
+static int check_one(const struct imagedir *d, const struct checking *c, struct manifest **ret,
+		     struct error *e)
+{
+	AUTO(manifest) struct manifest *m = NULL;
+	auto_free char *text = NULL;
+	bool has_manifest = has_file(d, MANIFEST_FILE), has_mac = has_file(d, MANIFEST_MAC);
+	size_t size;
+
+	int r = manifest_decide(c->trust, c->key, has_manifest, has_mac, e);
+	if (r < 0 || !has_manifest)
+		return r;
+	r = read_text(d->fd, MANIFEST_FILE, &text, &size, e);
+	if (r == 0)
+		r = check_text(d, c, has_mac, text, size, &m, e);
+	if (r == 0)
+		r = check_files(d, m, (struct looking){ c->key && has_mac, c->dedup }, e);
 	if (r == 0)
 		*ret = take_ptr(m);
 	return r;
 }
 
-static int check_chain(const struct imagedir *d, enum manifest_trust trust, const struct manifest_key *key,
-		       const char *want, int depth, struct manifest **ret, struct error *e)
+static int check_chain(const struct imagedir *d, const struct checking *c, struct manifest **ret,
+		       struct error *e)
 {
 	AUTO(imagedir) struct imagedir *parent = NULL;
 	AUTO(manifest) struct manifest *m = NULL, *of_parent = NULL;
 
-	if (depth == IMAGEDIR_MAX_CHAIN)
+	if (c->depth == IMAGEDIR_MAX_CHAIN)
 		return refuse(e, ELOOP, "more than %d directories of earlier images", IMAGEDIR_MAX_CHAIN);
-	int r = check_one(d, trust, key, want, &m, e);
+	int r = check_one(d, c, &m, e);
 	if (r == 0 && d->parent) {
+		const struct checking next = { c->trust, c->key, m ? m->parent_sha256 : NULL,
+					       c->dedup || (m && m->dedup), c->depth + 1 };
 		r = imagedir_open_parent(d, &parent, e);
 		if (r == 0)
-			r = check_chain(parent, trust, key, m ? m->parent_sha256 : NULL, depth + 1,
-					&of_parent, e);
+			r = check_chain(parent, &next, &of_parent, e);
 		if (r < 0)
 			r = prefix(e, "%s", d->parent);
 	}
@@ -408,7 +444,7 @@ int manifest_check(int dir, enum manifest_trust trust, const struct manifest_key
 
 	int r = imagedir_scan(dir, &d, e);
 	if (r == 0)
-		r = check_chain(d, trust, key, NULL, 0, &m, e);
+		r = check_chain(d, &(struct checking){ .trust = trust, .key = key }, &m, e);
 	if (r == 0)
 		*ret = m;
 	return r;

@@ -5,8 +5,8 @@
  * spawned, and enters the namespaces that are not dumped (they are made again from the config). The second
  * begins with the freeze, which is ours (CRIU would look every 100 ms), and is kept short.
  *
- * Order that matters: what is looked at is looked at when nothing runs any more; the brief is written after
- * CRIU's images and last, so that what has no brief is not complete; tasks end only after that. Whatever
+ * Order that matters: what is looked at is looked at when nothing runs any more; the manifest is written
+ * after all images and last, so that what has none is not complete; tasks end only after that. Whatever
  * fails before, the container runs on, or stays paused if it was. If we are killed, CRIU finds us gone at its
  * next callback and lets the tasks go, and a process of ours thaws the group when CRIU has ended. */
 #include "runtime/checkpoint.h"
@@ -32,6 +32,7 @@
 #include "runtime/base/sys.h"
 #include "runtime/dump.h"
 #include "runtime/image_options.h"
+#include "runtime/image_set.h"
 #include "runtime/stored_config.h"
 
 enum { FREEZE_MS = 10000, DUMP_LOG_LEVEL = 1 };
@@ -76,6 +77,8 @@ static int open_images(struct walk *w, struct error *e)
 	if (!d->log_path)
 		return fail(e, ENOMEM, "log");
 	/* What is here of an earlier one is not complete any more. */
+	if (unlinkat(d->images, MANIFEST_FILE, 0) < 0 && errno != ENOENT)
+		return fail(e, errno, "remove an earlier " MANIFEST_FILE);
 	if (unlinkat(d->images, BRIEF_FILE, 0) < 0 && errno != ENOENT)
 		return fail(e, errno, "remove an earlier " BRIEF_FILE);
 	return criu_find(d->options.image.criu, &d->criu_path, e);
@@ -291,6 +294,8 @@ static int on_post_dump(void *arg, struct criu_event *event, struct error *e)
 	int r = dump_save_content(d, e);
 	if (r == 0)
 		r = brief_write(d->images, d->brief, e);
+	if (r == 0)
+		r = image_set_write(d, e);
 	if (r == 0 && o && o->decide)
 		r = o->decide(o->arg, e);
 	return r;
@@ -340,7 +345,7 @@ static int dump(struct walk *w, struct error *e)
 		r = criu_ask(d->criu, &q, &callbacks, d->log_path, NULL, e);
 	if (r == 0)
 		d->over = true;
-	return r;
+	return r == 0 && d->options.pre_dump ? image_set_write(d, e) : r;
 }
 
 static bool ends(const struct walk *w)
@@ -395,14 +400,15 @@ static int check_options(const struct checkpoint_options *o, struct error *e)
 	return 0;
 }
 
-static int check_pre_dump(const struct dump *d, struct error *e)
+static int ask_criu(struct dump *d, struct error *e)
 {
 	struct criu_features f;
 
-	if (!d->options.pre_dump)
-		return 0;
 	int r = criu_ask_features(d->criu, &f, e);
-	if (r == 0 && !f.mem_track)
+	if (r < 0)
+		return r;
+	d->criu_version = f.version;
+	if (d->options.pre_dump && !f.mem_track)
 		r = refuse(e, ENOTSUP,
 			   "pre-dump: this kernel does not tell which pages were written "
 			   "(CONFIG_MEM_SOFT_DIRTY): "
@@ -428,7 +434,7 @@ int dump_prepare(const struct checkpoint_options *o, struct dump **ret, struct e
 	if (r == 0)
 		r = steps_walk(&w, e);
 	if (r == 0)
-		r = check_pre_dump(d, e);
+		r = ask_criu(d, e);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(d);

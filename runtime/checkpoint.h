@@ -33,7 +33,10 @@ struct image_options {
 	const char *empty_ns;		 /* "network" or NULL */
 	const char *config_file;	 /* not taken from annotations: see restore.c */
 	bool tcp_established, tcp_close, ext_unix_sk, shell_job, file_locks, auto_dedup, lazy_pages;
-	int log_level; /* CRIU's; 0: errors only */
+	int log_level;	   /* CRIU's; 0: errors only */
+	const char *key;   /* --key; NULL: this node's, if it has one (checkpoint/manifest.h) */
+	const char *trust; /* restore: any, manifest (default) or signed */
+	bool raised;	   /* restore: rights that set-user-ID programs give are taken (checkpoint/trust.h) */
 };
 
 /* ---- checkpoint ---- */

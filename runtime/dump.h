@@ -20,6 +20,7 @@ struct dump {
 	int cgroup; /* the container's group */
 	int images, work;
 	char *criu_path, *log_path;
+	int criu_version;
 	struct criu *criu;
 	int ns[NS_KIND_MAX];	       /* of the container, those that CRIU enters and does not dump; -1 */
 	bool was_paused, frozen, over; /* over: the container has ended, or runs on as it should */

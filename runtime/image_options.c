@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "checkpoint/imagedir.h"
+#include "checkpoint/manifest.h"
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 
@@ -37,6 +38,8 @@ const struct opt image_rows[] = {
 	{ "auto-dedup", 0, OPT_FLAG, AT(auto_dedup), NULL,
 	  "free pages of earlier images as they are replaced" },
 	{ "lazy-pages", 0, OPT_FLAG, AT(lazy_pages), NULL, "memory on demand, by a page server" },
+	{ "key", 0, OPT_STRING, AT(key), "FILE",
+	  "the key of the images' MAC (default: " MANIFEST_KEY ", if it is there)" },
 	{ "criu-log-level", 0, OPT_INT, AT(log_level), "N", "of CRIU's log, 0 to 4 (default: 1, errors)" },
 	{ .kind = OPT_END },
 };

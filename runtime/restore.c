@@ -33,6 +33,7 @@
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/image_options.h"
+#include "runtime/image_set.h"
 #include "runtime/inherit.h"
 #include "runtime/reaper.h"
 #include "runtime/restoring.h"
@@ -224,7 +225,9 @@ static int read_images(struct walk *w, struct error *e)
 {
 	struct restore *r = story(w);
 
-	int ret = brief_read(r->images, &r->brief, e);
+	int ret = image_set_check(r, e);
+	if (ret == 0)
+		ret = brief_read(r->images, &r->brief, e);
 	if (ret == 0)
 		ret = restore_check_brief(r, e);
 	if (ret == 0)
@@ -273,7 +276,9 @@ static int on_pre_resume(void *arg, struct criu_event *event, struct error *e)
 	struct walk w = { .story = c };
 
 	(void)event;
-	int ret = o && o->verify ? o->verify(o->arg, c->init_pid, e) : 0;
+	int ret = image_set_trust(r, c->init_pid, e);
+	if (ret == 0 && o && o->verify)
+		ret = o->verify(o->arg, c->init_pid, e);
 	if (ret == 0 && c->spec->resources && !c->cgroup_existed)
 		ret = cgroup_apply_late(c->cgroup, c->spec->resources, e);
 	if (ret == 0)

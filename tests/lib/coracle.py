@@ -26,7 +26,7 @@ REPORT = re.compile(r"ERROR: (Address|Leak|Memory|Thread)Sanitizer|runtime error
 
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 NOBODY = 65534      # a user without rights
-PASSED_ON = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_LIBRARY_PATH", "GCOV_PREFIX")
+PASSED_ON = ("CORACLE_CRIU", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_LIBRARY_PATH", "GCOV_PREFIX")
 
 
 class SanitizerReport(Exception):
