@@ -15,6 +15,11 @@ const struct opt create_rows[] = {
 	{ "pidfd-socket", 0, OPT_STRING, AT(pidfd_socket), "PATH", "unix socket that is sent a pidfd" },
 	{ "preserve-fds", 0, OPT_INT, AT(preserve_fds), "N", "hand descriptors 3 to 2+N to the container" },
 	{ "no-pivot", 0, OPT_FLAG, AT(no_pivot), NULL, "change the root without pivot_root (unsafe)" },
+	{ "switch", 0, OPT_LIST, AT(switches), "NAME[:KEY=VALUE,...]",
+	  "connect to a virtual switch (ip, mac, ifname, rate)" },
+	{ "publish", 'p', OPT_LIST, AT(published), "[ADDRESS:]HOSTPORT:PORT[/PROTOCOL]",
+	  "make a port of the container one of the host" },
+	{ "dns", 0, OPT_LIST, AT(dns), "ADDRESS", "ask this name server (default: those of the host)" },
 	{ "no-new-keyring", 0, OPT_FLAG, AT(no_new_keyring), NULL, "keep the caller's session keyring" },
 	{ .kind = OPT_END },
 };

@@ -75,6 +75,6 @@ extern const struct opt create_rows[]; /* struct create_options: create's and ru
 
 extern const struct command cmd_checkpoint, cmd_create, cmd_delete, cmd_events, cmd_exec, cmd_features,
 	cmd_kill, cmd_list, cmd_pause, cmd_ps, cmd_restore, cmd_resume, cmd_run, cmd_spec, cmd_start,
-	cmd_state, cmd_update;
+	cmd_state, cmd_switch, cmd_update;
 
 #endif

@@ -80,6 +80,11 @@ static bool has_rdt(const struct walk *w)
 	return story(w)->spec->intel_rdt;
 }
 
+static bool is_wired(const struct walk *w)
+{
+	return story(w)->network;
+}
+
 static bool has_hook(const struct walk *w, enum hook_kind kind)
 {
 	return story(w)->spec->hooks[kind].count > 0;
@@ -88,6 +93,16 @@ static bool has_hook(const struct walk *w, enum hook_kind kind)
 static bool has_runtime_hooks(const struct walk *w)
 {
 	return has_hook(w, HOOK_PRESTART) || has_hook(w, HOOK_CREATE_RUNTIME);
+}
+
+static bool is_wired_for_hooks(const struct walk *w)
+{
+	return is_wired(w) && has_runtime_hooks(w);
+}
+
+static bool is_wired_without_hooks(const struct walk *w)
+{
+	return is_wired(w) && !has_runtime_hooks(w);
 }
 
 static bool has_container_hooks(const struct walk *w)
@@ -137,6 +152,7 @@ static bool leaves_mknod(const struct walk *w)
 static const struct step create_steps[] = {
 	{ "load config", WHO_RUNTIME, create_runtime_load_config },
 	{ "reserve id", WHO_RUNTIME, create_runtime_reserve_id, create_runtime_undo_reserve },
+	{ "start network", WHO_RUNTIME, create_runtime_start_network, create_runtime_undo_network, is_wired },
 	{ "prepare", WHO_RUNTIME, create_runtime_prepare },
 	{ "create cgroup", WHO_RUNTIME, create_runtime_make_cgroup, create_runtime_undo_cgroup },
 	{ "clone setup", WHO_RUNTIME, create_runtime_clone_setup, create_runtime_undo_setup, needs_setup },
@@ -150,6 +166,7 @@ static const struct step create_steps[] = {
 	{ "clone init", WHO_RUNTIME, create_runtime_clone_init, create_runtime_undo_init, is_direct },
 	{ "attach init to cgroup", WHO_RUNTIME, create_runtime_attach, NULL, init_attaches_late },
 	{ "write id maps of init", WHO_RUNTIME, create_runtime_write_maps, NULL, init_is_user },
+	{ "give network", WHO_RUNTIME, create_runtime_give_network, NULL, is_wired },
 	{ "enter namespaces", WHO_INIT, create_init_enter },
 	{ "limit devices", WHO_RUNTIME, create_runtime_limit_group, NULL, leaves_mknod, .overlap = true },
 	{ "join cache class", WHO_RUNTIME, create_runtime_join_rdt, create_runtime_undo_rdt, has_rdt,
@@ -160,6 +177,7 @@ static const struct step create_steps[] = {
 	{ "mount", WHO_INIT, create_init_mounts },
 	{ "make devices", WHO_INIT, create_init_devices },
 	{ "limit devices that are made", WHO_RUNTIME, create_runtime_limit_group, NULL, narrows_mknod },
+	{ "wait for network (hooks)", WHO_RUNTIME, create_runtime_wait_network, NULL, is_wired_for_hooks },
 	{ "run createRuntime hooks", WHO_RUNTIME, create_runtime_run_runtime_hooks, NULL, has_runtime_hooks },
 	{ "run createContainer hooks", WHO_INIT, create_init_hooks, NULL, has_container_hooks },
 	{ "open terminal", WHO_INIT, create_init_terminal, NULL, has_terminal },
@@ -167,7 +185,9 @@ static const struct step create_steps[] = {
 	{ "seal root", WHO_INIT, create_init_seal },
 	{ "confine", WHO_INIT, create_init_confine },
 	{ "send terminal", WHO_RUNTIME, create_runtime_send_terminal, NULL, has_console_socket },
+	{ "wait for network", WHO_RUNTIME, create_runtime_wait_network, NULL, is_wired_without_hooks },
 	{ "record", WHO_RUNTIME, create_runtime_record, create_runtime_undo_record },
+	{ "keep network", WHO_RUNTIME, create_runtime_keep_network, NULL, is_wired },
 	{ "wait for start", WHO_INIT, create_init_wait, NULL, waits_for_start },
 	{ "run startContainer hooks", WHO_INIT, create_init_start_hooks, NULL, has_start_hooks },
 	{ "execute", WHO_INIT, create_init_execute },
@@ -187,6 +207,7 @@ void create_init(struct create *c, const struct create_options *o)
 			      .listener = { .sock = -1 },
 			      .start_fifo = -1,
 			      .started_fifo = -1,
+			      .helper = NETWORK_HELPER_INIT,
 			      .notify = { .sock = -1, .tree = -1 },
 			      .rootfs = ROOTFS_INIT };
 	for (int i = 0; i < NS_KIND_MAX; i++)
@@ -208,6 +229,7 @@ void create_done(struct create *c)
 	cleanup_close(&c->start_fifo);
 	cleanup_close(&c->started_fifo);
 	container_free(c->container);
+	network_free(c->network);
 	spec_free(c->spec);
 	free(c->config_text);
 	free(c->bundle);

@@ -13,6 +13,7 @@
 #include "namespaces/seccomp.h"
 #include "runtime/base/steps.h"
 #include "runtime/life.h"
+#include "runtime/network_helper.h"
 #include "runtime/notify.h"
 
 struct create {
@@ -29,6 +30,8 @@ struct create {
 	struct seccomp_filter *filter;
 	struct seccomp_listener listener;
 	struct notify notify;
+	struct network *network; /* what it is to be connected to; NULL */
+	struct network_helper helper;
 	int cgroup_root, cgroup;
 	int rdt_root; /* the resctrl mount; -1 */
 	char *cgroup_path;
@@ -73,6 +76,14 @@ int create_runtime_run_runtime_hooks(struct walk *w, struct error *e);
 int create_runtime_send_terminal(struct walk *w, struct error *e);
 void create_runtime_undo_record(struct walk *w);
 int create_runtime_record(struct walk *w, struct error *e);
+
+/* create_network.c */
+int create_network_plan(struct create *c, struct error *e);
+void create_runtime_undo_network(struct walk *w);
+int create_runtime_start_network(struct walk *w, struct error *e);
+int create_runtime_give_network(struct walk *w, struct error *e);
+int create_runtime_wait_network(struct walk *w, struct error *e);
+int create_runtime_keep_network(struct walk *w, struct error *e);
 
 int create_setup_join(struct walk *w, struct error *e);
 int create_setup_new_user(struct walk *w, struct error *e);

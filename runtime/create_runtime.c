@@ -96,6 +96,9 @@ int create_runtime_load_config(struct walk *w, struct error *e)
 	r = ns_plan(c->spec, &c->plan, e);
 	if (r < 0)
 		return prefix(e, "config.json");
+	r = create_network_plan(c, e);
+	if (r < 0)
+		return r;
 	return cgroup_path(c->spec->cgroups_path, o->id, &c->cgroup_path, e);
 }
 
@@ -362,6 +365,7 @@ static void forget_host_side(struct create *c)
 	cleanup_close(&c->container->root);
 	c->container->dir = c->container->root = -1;
 	replace_fd(&c->console_socket, -1);
+	replace_fd(&c->helper.sock, -1);
 	replace_fd(&c->notify.sock, -1);
 	replace_fd(&c->rdt_root, -1);
 }

@@ -19,6 +19,7 @@
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/network_helper.h"
 #include "runtime/stored_config.h"
 
 int config_load(const struct container *c, struct spec **ret, struct error *e)
@@ -110,6 +111,8 @@ int life_remove(struct container *c, int cgroup_root, const struct spec *s, stru
 	int r = remove_group(c, cgroup_root, e);
 	if (r == 0)
 		r = remove_rdt(c, e);
+	if (r == 0)
+		r = network_helper_detach(c, e);
 	if (r < 0)
 		return r;
 	if (c->state)

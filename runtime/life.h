@@ -10,6 +10,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/container.h"
+#include "runtime/options.h"
 #include "specs/spec.h"
 
 struct create_options {
@@ -23,6 +24,7 @@ struct create_options {
 	const char *pidfd_socket;
 	int preserve_fds;
 	bool no_pivot, no_new_keyring;
+	struct opt_list switches, published, dns; /* specs/network.h */
 	/* run only */
 	bool run, detach, keep, no_subreaper;
 };

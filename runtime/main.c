@@ -16,7 +16,9 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
+#include "runtime/cmd_cni.h"
 #include "runtime/commands.h"
+#include "runtime/network_serve.h"
 #include "runtime/node.h"
 #include "runtime/seal.h"
 #include "specs/default.h"
@@ -32,6 +34,8 @@ struct main_options {
 
 static const struct opt global_options[] = {
 	{ "root", 0, OPT_STRING, GLOBAL(root), "DIR", "where containers are kept (default: /run/coracle)" },
+	{ "switch-dir", 0, OPT_STRING, GLOBAL(switch_dir), "DIR",
+	  "where switches are kept (default: /var/lib/coracle/switches)" },
 	{ "log", 0, OPT_STRING, MAIN(log), "FILE", "append log lines to this file (default: stderr)" },
 	{ "log-format", 0, OPT_STRING, MAIN(log_format), "FORMAT", "text or json" },
 	{ "log-level", 0, OPT_STRING, MAIN(log_level), "LEVEL", "error, warning (default), info or debug" },
@@ -194,6 +198,12 @@ int main(int argc, char **argv)
 	if (argc < 1)
 		return EXIT_USAGE;
 	int r = fd_open_stdio(&e);
+#ifdef CORACLE_NODE
+	if (r == 0 && network_serve_is_meant(argv))
+		return network_serve(argv);
+	if (r == 0 && cni_is_meant(argc))
+		return cni_main();
+#endif
 	if (r == 0)
 		r = save_command_line(argc, argv, &e);
 	if (r == 0)

@@ -16,7 +16,7 @@
 #include "runtime/base/error.h"
 
 /* One sentence each for both programs' help: what a command of coracle-node does. */
-/* #define SUMMARY_SWITCH "make and look after virtual switches" */
+#define SUMMARY_SWITCH	   "make and look after virtual switches"
 #define SUMMARY_CHECKPOINT "write a running container into images"
 #define SUMMARY_RESTORE	   "make a running container out of images"
 

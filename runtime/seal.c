@@ -30,13 +30,6 @@
 
 static char own_path[PATH_MAX];
 
-const char *seal_own_path(void)
-{
-	if (!*own_path && readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) < 0)
-		*own_path = 0;
-	return own_path;
-}
-
 /* The first start tells the second one. */
 static void learn_own_path(const char *told)
 {
@@ -52,6 +45,20 @@ static bool is_sealed(int exe)
 	if (seals >= 0 && (seals & ALL_SEALS) == ALL_SEALS)
 		return true;
 	return fstatfs(exe, &fs) == 0 && (fs.f_flags & ST_RDONLY);
+}
+
+const char *seal_own_path(void)
+{
+	const char *told = *own_path ? NULL : getenv(SEAL_MARKER);
+
+	if (told) { /* sealed before main, for a command that needs none */
+		auto_close int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+		if (exe >= 0 && is_sealed(exe))
+			learn_own_path(told);
+	}
+	if (!*own_path && readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) < 0)
+		*own_path = 0;
+	return own_path;
 }
 
 static int clone_read_only(void)

@@ -34,7 +34,7 @@ const struct command *const commands[] = {
 	&cmd_events,
 	&cmd_spec,
 	&cmd_features,
-	/* NODE(switch, "switch", SUMMARY_SWITCH), */
+	NODE(switch, "switch", SUMMARY_SWITCH),
 	NODE(checkpoint, "checkpoint", SUMMARY_CHECKPOINT),
 	NODE(restore, "restore", SUMMARY_RESTORE),
 	NULL,

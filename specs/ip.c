@@ -63,6 +63,12 @@ const char *ip_net_text(const struct ip *ip, char buf[static IP_TEXT_SIZE])
 	return buf;
 }
 
+bool ip_is_any(const struct ip *ip)
+{
+	static const uint8_t zero[16];
+	return memcmp(ip->bytes, zero, ip_size(ip)) == 0;
+}
+
 bool ip_equal(const struct ip *a, const struct ip *b)
 {
 	return a->family == b->family && memcmp(a->bytes, b->bytes, ip_size(a)) == 0;
@@ -212,4 +218,26 @@ struct mac mac_derive(const char *text)
 	memcpy(mac.bytes, digest, MAC_SIZE);
 	mac.bytes[0] = (uint8_t)((mac.bytes[0] & 0xfc) | 2);
 	return mac;
+}
+
+/* ---- with sentences ---- */
+
+int ip_expect(const char *text, struct ip *ret, struct error *e)
+{
+	return ip_parse(text, ret) < 0 ? refuse(e, EINVAL, "`%.60s` is not an IP address", text) : 0;
+}
+
+int ip_expect_net(const char *text, struct ip *ret, struct error *e)
+{
+	return ip_parse_net(text, ret) < 0
+		       ? refuse(e, EINVAL, "`%.60s` is not a subnet such as 10.1.0.0/24 or fd00:1::/64", text)
+		       : 0;
+}
+
+int mac_expect(const char *text, struct mac *ret, struct error *e)
+{
+	return mac_parse(text, ret) < 0
+		       ? refuse(e, EINVAL, "`%.40s` is not a hardware address such as 02:00:5e:10:00:01",
+				text)
+		       : 0;
 }

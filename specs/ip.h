@@ -35,9 +35,17 @@ int ip_parse(const char *text, struct ip *ret);
 /* The same, where a prefix length must be there. */
 int ip_parse_net(const char *text, struct ip *ret);
 
+/* The three parsers with a sentence for whoever typed it. */
+int ip_expect(const char *text, struct ip *ret, struct error *e);
+int ip_expect_net(const char *text, struct ip *ret, struct error *e);
+int mac_expect(const char *text, struct mac *ret, struct error *e);
+
 /* Without and with the prefix length; both return buf. */
 const char *ip_text(const struct ip *ip, char buf[static IP_TEXT_SIZE]);
 const char *ip_net_text(const struct ip *ip, char buf[static IP_TEXT_SIZE]);
+
+/* All bytes zero: "any address of this family". */
+bool ip_is_any(const struct ip *ip);
 
 /* Same family and bytes (prefix lengths may differ). */
 bool ip_equal(const struct ip *a, const struct ip *b);

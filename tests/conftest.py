@@ -154,6 +154,9 @@ def nodes(request, binary, payload):
 
     def start(*names, tree="native", binds=None):
         wanted = {binary: "/bed/bin/coracle", payload: "/bed/payload", **(binds or {})}
+        other = os.path.join(os.path.dirname(binary), "coracle-node")
+        if os.path.exists(other):
+            wanted[other] = "/bed/bin/coracle-node"
         new = [NativeNode(name, tree, wanted) for name in names]
         made.extend(new)
         return new if len(new) > 1 else new[0]

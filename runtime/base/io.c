@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +116,23 @@ int io_write_file(int dir, const char *path, const char *text, struct error *e)
 	return 0;
 }
 
-int io_replace_file(int dir, const char *path, const void *data, size_t size, mode_t mode, struct error *e)
+/* A file's name is on disk when its directory is. */
+static int sync_both(int fd, int dir, const char *path, struct error *e)
+{
+	auto_close int parent = -1;
+
+	if (fsync(fd) < 0)
+		return fail(e, errno, "fsync %s", path);
+	if (dir == AT_FDCWD)
+		return 0;
+	parent = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0 || fsync(parent) < 0)
+		return fail(e, errno, "fsync the directory of %s", path);
+	return 0;
+}
+
+static int replace_file(int dir, const char *path, const void *data, size_t size, mode_t mode, bool durable,
+			struct error *e)
 {
 	char temporary[PATH_MAX];
 
@@ -129,9 +146,23 @@ int io_replace_file(int dir, const char *path, const void *data, size_t size, mo
 	int r = io_write_all(fd, data, size, e);
 	if (r < 0)
 		r = prefix(e, "%s", temporary);
+	else if (durable && fdatasync(fd) < 0)
+		r = fail(e, errno, "fdatasync %s", temporary);
 	else if (renameat(dir, temporary, dir, path) < 0)
 		r = fail(e, errno, "rename %s to %s", temporary, path);
 	if (r < 0)
 		unlinkat(dir, temporary, 0);
+	else if (durable)
+		r = sync_both(fd, dir, path, e);
 	return r;
+}
+
+int io_replace_file(int dir, const char *path, const void *data, size_t size, mode_t mode, struct error *e)
+{
+	return replace_file(dir, path, data, size, mode, false, e);
+}
+
+int io_replace_durable(int dir, const char *path, const void *data, size_t size, mode_t mode, struct error *e)
+{
+	return replace_file(dir, path, data, size, mode, true, e);
 }

@@ -28,4 +28,9 @@ int io_write_file(int dir, const char *path, const char *text, struct error *e);
  * the machine. */
 int io_replace_file(int dir, const char *path, const void *data, size_t size, mode_t mode, struct error *e);
 
+/* The same, and on disk before it is there: for what must be whole after a power failure (fsync(2) of the
+ * file, then of the directory). */
+int io_replace_durable(int dir, const char *path, const void *data, size_t size, mode_t mode,
+		       struct error *e);
+
 #endif

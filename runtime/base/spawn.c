@@ -34,6 +34,7 @@
 struct child {
 	const struct spawn *s;
 	int in, out; /* what becomes 0 and 1, 2 */
+	bool stays;  /* when we are gone */
 	pid_t parent;
 	int errnum; /* left by the child if it could not execute the program */
 	const char *failed;
@@ -122,10 +123,10 @@ __attribute__((no_sanitize("address", "undefined"))) static int child_main(void 
 	sigset_t none;
 
 	/* If we are gone already, the signal will not come; 0: our parent is outside our pid namespace. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	if (!c->stays && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return child_fail(c, "prctl PR_SET_PDEATHSIG");
 	pid_t parent = getppid();
-	if (parent != c->parent && parent != 0)
+	if (!c->stays && parent != c->parent && parent != 0)
 		return 127;
 	setpgid(0, 0);
 	if (dup2(c->in, 0) < 0 || dup2(c->out, 1) < 0 || dup2(c->out, 2) < 0)
@@ -321,4 +322,30 @@ int spawn_run(const struct spawn *s, int *ret_status, struct error *e)
 	if (status < 0)
 		return prefix(e, "%s", s->path);
 	return judge(s, &child, r, status, &tail, ret_status, e);
+}
+
+int spawn_talk(const struct spawn *s, int sock, pid_t *ret_pid, struct error *e)
+{
+	struct child child = { .s = s, .stays = true };
+
+	if (s->path[0] != '/')
+		return refuse(e, EINVAL, "%s: not an absolute path", s->path);
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (null < 0)
+		return fail(e, errno, "open /dev/null");
+	auto_close int in = fcntl(sock, F_DUPFD_CLOEXEC, 3);
+	auto_close int out = fcntl(null, F_DUPFD_CLOEXEC, 3);
+	if (in < 0 || out < 0)
+		return fail(e, errno, "dup");
+	child.in = in;
+	child.out = out;
+	auto_close int pidfd = start(&child, ret_pid, e);
+	if (pidfd < 0)
+		return prefix(e, "%s", s->path);
+	if (child.errnum) {
+		reap(*ret_pid, e);
+		*ret_pid = 0;
+		return fail(e, child.errnum, "%s: %s", s->path, child.failed);
+	}
+	return 0;
 }

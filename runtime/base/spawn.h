@@ -8,7 +8,9 @@
 #ifndef CORACLE_SPAWN_H
 #define CORACLE_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "runtime/base/error.h"
 
@@ -27,5 +29,10 @@ struct spawn {
  * -ETIMEDOUT, or the errno of what failed before (execve, chdir, …).
  * A grandchild that outlives the helper is not waited for; what it still writes finds no reader. */
 int spawn_run(const struct spawn *s, int *ret_status, struct error *e);
+
+/* Start a helper that is talked to over a socket: its stdin. stdout and stderr are the null device. It does
+ * not die with us, it sees the socket's end; neither does the terminal's Ctrl-C reach it. The caller waits
+ * for *ret_pid. */
+int spawn_talk(const struct spawn *s, int sock, pid_t *ret_pid, struct error *e);
 
 #endif
