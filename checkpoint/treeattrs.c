@@ -46,21 +46,21 @@ static int sort_names(char *list, size_t size, char **names)
 	return count;
 }
 
-static void put_count(struct tree_sender *s, int count)
+static void put_count(struct tree_attrs *a, int count)
 {
-	s->attrs[0] = (uint8_t)count;
-	s->attrs[1] = (uint8_t)(count >> 8);
+	a->bytes[0] = (uint8_t)count;
+	a->bytes[1] = (uint8_t)(count >> 8);
 }
 
 /* Append one; 0 if it has vanished meanwhile. */
-static int append_attr(struct tree_sender *s, const struct object *o, const char *name)
+static int append_attr(struct tree_attrs *a, const struct object *o, const char *name)
 {
 	size_t name_size = strlen(name), head = 1 + name_size + 4;
-	uint8_t *at = s->attrs + s->attrs_size;
+	uint8_t *at = a->bytes + a->size;
 
-	if (sizeof(s->attrs) - s->attrs_size < head)
+	if (sizeof(a->bytes) - a->size < head)
 		return -E2BIG;
-	size_t room = sizeof(s->attrs) - s->attrs_size - head;
+	size_t room = sizeof(a->bytes) - a->size - head;
 	ssize_t n = get_value(o, name, at + head, room);
 	if (n < 0)
 		return errno == ENODATA ? 0 : errno == ERANGE ? -E2BIG : -errno;
@@ -70,11 +70,11 @@ static int append_attr(struct tree_sender *s, const struct object *o, const char
 	memcpy(at + 1, name, name_size);
 	for (int i = 0; i < 4; i++)
 		at[1 + name_size + (size_t)i] = (uint8_t)((size_t)n >> (8 * i));
-	s->attrs_size += head + (size_t)n;
+	a->size += head + (size_t)n;
 	return 1;
 }
 
-static int read_listed(struct tree_sender *s, const struct object *o, char *list, size_t size)
+static int read_listed(struct tree_attrs *a, const struct object *o, char *list, size_t size)
 {
 	char *names[TREE_ATTR_COUNT];
 	int count = sort_names(list, size, names), put = 0;
@@ -82,45 +82,45 @@ static int read_listed(struct tree_sender *s, const struct object *o, char *list
 	if (count < 0)
 		return count;
 	for (int i = 0; i < count; i++) {
-		int r = append_attr(s, o, names[i]);
+		int r = append_attr(a, o, names[i]);
 		if (r < 0)
 			return r;
 		put += r;
 	}
-	put_count(s, put);
+	put_count(a, put);
 	return 0;
 }
 
-int tree_read_attrs(struct tree_sender *s, int fd, int dir, const char *name, const char *path,
-		    struct error *e)
+int tree_read_attrs(struct tree_attrs *a, int fd, int dir, const char *name, bool live,
+		    const struct tree_place *place, const char *path, struct error *e)
 {
 	struct object o = { .fd = fd };
 	char small[1024];
 	auto_free char *big = NULL;
 	char *list = small;
 
-	put_count(s, 0);
-	s->attrs_size = 2;
+	put_count(a, 0);
+	a->size = 2;
 	if (fd < 0)
 		snprintf(o.path, sizeof(o.path), "/proc/self/fd/%d/%s", dir, name);
 	ssize_t n = list_names(&o, small, sizeof(small));
 	if (n < 0 && errno == ERANGE) {
 		list = big = malloc(XATTR_LIST_MAX);
 		if (!big)
-			return fail(e, ENOMEM, "%s/%s", s->place.name, path);
+			return fail(e, ENOMEM, "%s/%s", place->name, path);
 		n = list_names(&o, big, XATTR_LIST_MAX);
 	}
-	if (n < 0 && (errno == EOPNOTSUPP || (s->tracker && errno == ENOENT)))
+	if (n < 0 && (errno == EOPNOTSUPP || (live && errno == ENOENT)))
 		return 0;
 	if (n < 0)
-		return fail(e, errno, "list attributes of %s/%s", s->place.name, path);
+		return fail(e, errno, "list attributes of %s/%s", place->name, path);
 	if (n == 0)
 		return 0;
-	int r = read_listed(s, &o, list, (size_t)n);
+	int r = read_listed(a, &o, list, (size_t)n);
 	if (r == -E2BIG)
 		return refuse(e, E2BIG, "%s/%s: more than %zu bytes or %d of extended attributes",
-			      s->place.name, path, TREE_ATTRS_MAX, TREE_ATTR_COUNT);
+			      place->name, path, TREE_ATTRS_MAX, TREE_ATTR_COUNT);
 	if (r < 0)
-		return fail(e, -r, "read attributes of %s/%s", s->place.name, path);
+		return fail(e, -r, "read attributes of %s/%s", place->name, path);
 	return 0;
 }

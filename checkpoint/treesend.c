@@ -303,12 +303,18 @@ static off_t send_blocks(struct tree_sender *s, int fd, const char *path, const 
 
 /* ---- objects ---- */
 
+static int read_attrs(struct tree_sender *s, int fd, int dir, const char *name, const char *path,
+		      struct error *e)
+{
+	return tree_read_attrs(&s->attrs, fd, dir, name, s->tracker != NULL, &s->place, path, e);
+}
+
 /* Put a record of path, metadata and attributes; `more` bytes may follow. */
 static int put_object(struct tree_sender *s, enum tree_record type, const char *path, const struct stat *st,
 		      size_t more, struct error *e)
 {
 	struct tree_meta meta;
-	int r = tree_put(&s->writer, type, 2 + strlen(path) + 64 + s->attrs_size + more, e);
+	int r = tree_put(&s->writer, type, 2 + strlen(path) + 64 + s->attrs.size + more, e);
 
 	if (r < 0)
 		return r;
@@ -320,7 +326,7 @@ static int put_object(struct tree_sender *s, enum tree_record type, const char *
 
 static void put_attrs(struct tree_sender *s)
 {
-	tree_put_bytes(&s->writer, s->attrs, s->attrs_size);
+	tree_put_bytes(&s->writer, s->attrs.bytes, s->attrs.size);
 }
 
 static int put_close(struct tree_sender *s, off_t size, struct error *e)
@@ -467,7 +473,7 @@ static bool has_vanished(const struct tree_sender *s, int r)
 static int send_other(struct tree_sender *s, int dir, const char *name, const char *path,
 		      const struct stat *st, struct error *e)
 {
-	int r = tree_read_attrs(s, -1, dir, name, path, e);
+	int r = read_attrs(s, -1, dir, name, path, e);
 
 	if (r < 0)
 		return r;
@@ -480,7 +486,7 @@ static int send_other(struct tree_sender *s, int dir, const char *name, const ch
 static int send_opened(struct tree_sender *s, int fd, const char *path, const struct stat *st,
 		       unsigned int changed, struct error *e)
 {
-	int r = tree_read_attrs(s, fd, -1, NULL, path, e);
+	int r = read_attrs(s, fd, -1, NULL, path, e);
 
 	if (r < 0)
 		return r;
@@ -511,7 +517,7 @@ static int send_looked_at(struct tree_sender *s, int fd, int dir, const char *na
 		return send_opened(s, fd, path, st, changed, e);
 	if (changed & TREE_CHANGED_NAME || S_ISLNK(st->st_mode))
 		return send_other(s, dir, name, path, st, e);
-	r = tree_read_attrs(s, -1, dir, name, path, e);
+	r = read_attrs(s, -1, dir, name, path, e);
 	return r < 0 ? r : send_plain(s, TREE_ATTR, path, st, e);
 }
 
@@ -544,7 +550,7 @@ int tree_send_dir_attr(struct tree_sender *s, const char *path, int dir, struct 
 	clock_gettime(CLOCK_REALTIME, &s->looked);
 	if (fstat(dir, &st) < 0)
 		return fail(e, errno, "look at %s/%s", s->place.name, path);
-	int r = tree_read_attrs(s, dir, -1, NULL, path, e);
+	int r = read_attrs(s, dir, -1, NULL, path, e);
 	if (r == 0)
 		r = send_plain(s, TREE_ATTR, path, &st, e);
 	return r < 0 ? r : note_sent(s, path, &st, TREE_CHANGED_ATTR, e);

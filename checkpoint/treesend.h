@@ -12,6 +12,17 @@
 
 #define TREE_CHUNK ((size_t)128 * 1024) /* of a file, read at a time where it is compared */
 
+/* The extended attributes of an object as they go into its record: sorted by name, those that are carried. */
+struct tree_attrs {
+	size_t size;
+	uint8_t bytes[TREE_ATTRS_MAX];
+};
+
+/* Read those of what fd is, or of `name` in `dir` if fd is -1 (it is not followed); place and path for messages. With `live` a
+ * name that vanished has none. */
+int tree_read_attrs(struct tree_attrs *a, int fd, int dir, const char *name, bool live,
+		    const struct tree_place *place, const char *path, struct error *e);
+
 struct tree_sender {
 	struct tree_place place; /* root is a detached read-only mount */
 	struct tree_links *links;
@@ -22,8 +33,7 @@ struct tree_sender {
 	bool begun, walked, ended;
 	struct timespec looked; /* just before the object at hand was looked at */
 	struct tree_writer writer;
-	uint8_t attrs[TREE_ATTRS_MAX]; /* of the object at hand, as they go into its record */
-	size_t attrs_size;
+	struct tree_attrs attrs; /* of the object at hand */
 	uint8_t chunk[TREE_CHUNK] __attribute__((aligned(16)));
 };
 
@@ -50,9 +60,5 @@ int tree_send_below(struct tree_sender *s, const char *path, bool fresh, struct 
 
 /* Forget what is known of a path that the destination has no more, and all below. */
 int tree_send_remove(struct tree_sender *s, const char *path, struct error *e);
-
-/* Read the extended attributes of what fd is, or of `name` in `dir` if fd is -1, into s->attrs. */
-int tree_read_attrs(struct tree_sender *s, int fd, int dir, const char *name, const char *path,
-		    struct error *e);
 
 #endif

@@ -22,7 +22,7 @@
 #include "checkpoint/tree.h"
 #include "checkpoint/treedigest.h"
 #include "checkpoint/treelayers.h"
-#include "runtime/base/io.h"
+#include "checkpoint/treestream.h"
 #include "runtime/base/str.h"
 
 static uint64_t now_ns(void)
@@ -72,15 +72,6 @@ static int to_receiver(void *arg, const void *frame, size_t size, struct error *
 	struct copy *c = arg;
 
 	return c->receiver ? tree_receive(c->receiver, frame, size, e) : 0;
-}
-
-static int to_stdout(void *arg, const void *frame, size_t size, struct error *e)
-{
-	uint32_t length = (uint32_t)size;
-
-	(void)arg;
-	int r = io_write_all(1, &length, sizeof(length), e);
-	return r < 0 ? r : io_write_all(1, frame, size, e);
 }
 
 static int processes(struct copy *c, char *rest, struct error *e)
@@ -242,10 +233,11 @@ static int copy(int argc, char **argv)
 static int send_tree(const char *path)
 {
 	struct error e = { 0 };
+	int out = 1;
 	auto_close int dir = open_dir(path);
 	struct tree_from from = { .root = dir, .name = path };
 	AUTO(tree_sender) struct tree_sender *s = NULL;
-	int r = tree_sender_new(&from, to_stdout, NULL, &s, &e);
+	int r = tree_sender_new(&from, tree_to_stream, &out, &s, &e);
 
 	if (r == 0)
 		r = tree_send_all(s, NULL, &e);
@@ -254,23 +246,6 @@ static int send_tree(const char *path)
 	if (r < 0)
 		fprintf(stderr, "%s\n", e.msg);
 	return r < 0;
-}
-
-static int receive_frames(struct tree_receiver *r, struct error *e)
-{
-	static uint8_t frame[TREE_FRAME_MAX + 1];
-	uint32_t length;
-
-	while (fread(&length, sizeof(length), 1, stdin) == 1) {
-		if (length > sizeof(frame))
-			length = sizeof(frame); /* too long by one is as wrong as any */
-		if (fread(frame, 1, length, stdin) != length)
-			return refuse(e, EPIPE, "cut short");
-		int n = tree_receive(r, frame, length, e);
-		if (n < 0)
-			return n;
-	}
-	return 0;
 }
 
 static int receive(const char *path)
@@ -282,11 +257,50 @@ static int receive(const char *path)
 	int r = tree_receiver_new(dir, path, &limits, &receiver, &e);
 
 	if (r == 0)
-		r = receive_frames(receiver, &e);
+		r = tree_from_stream(receiver, 0, &e);
 	if (r == 0 && tree_receive_ended(receiver))
 		tree_receiver_keep(receiver);
 	printf("{\"ok\": 1");
 	put_number("ended", receiver && tree_receive_ended(receiver));
+	return finish(r, &e);
+}
+
+static int digest(const char *path, const char *cache_path)
+{
+	struct error e = { 0 };
+	uint8_t digest[HASH_SIZE];
+	char hex[HASH_HEX_SIZE];
+	auto_close int dir = open_dir(path);
+	auto_close int cache = cache_path ? open_dir(cache_path) : -1;
+	uint64_t since = now_ns();
+	int r = tree_digest(dir, path, cache, digest, &e);
+
+	printf("{\"ok\": 1");
+	put_number("us", (now_ns() - since) / 1000);
+	if (r == 0) {
+		hash_hex(digest, hex);
+		put_text("digest", hex);
+	}
+	return finish(r, &e);
+}
+
+static int layers(const char *path)
+{
+	struct error e = { 0 };
+	struct tree_layers l = { 0 };
+	AUTO(arena) struct arena *a = arena_new();
+	auto_close int dir = open_dir(path);
+	int r = tree_layers_of(dir, path, a, &l, &e);
+
+	printf("{\"ok\": 1");
+	put_number("overlay", r == 1);
+	put_text("upper", l.upper ? l.upper : "");
+	put_text("work", l.work ? l.work : "");
+	for (size_t i = 0; i < l.lower_count; i++) {
+		char key[32];
+		snprintf(key, sizeof(key), "lower%zu", i);
+		put_text(key, l.lower[i]);
+	}
 	return finish(r, &e);
 }
 
@@ -298,6 +312,10 @@ int main(int argc, char **argv)
 		return send_tree(argv[2]);
 	if (argc == 3 && str_eq(argv[1], "receive"))
 		return receive(argv[2]);
+	if ((argc == 3 || argc == 4) && str_eq(argv[1], "digest"))
+		return digest(argv[2], argv[3]);
+	if (argc == 3 && str_eq(argv[1], "layers"))
+		return layers(argv[2]);
 	fprintf(stderr, "treecopy: see the head of tests/files/treecopy.c\n");
 	return 2;
 }
