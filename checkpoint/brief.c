@@ -70,6 +70,9 @@ int brief_write(int dir, const struct brief *b, struct error *e)
 	jsonout_string(o, "stdin", b->stdio[0]);
 	jsonout_string(o, "stdout", b->stdio[1]);
 	jsonout_string(o, "stderr", b->stdio[2]);
+	jsonout_u64(o, "stdin_type", b->stdio_type[0]);
+	jsonout_u64(o, "stdout_type", b->stdio_type[1]);
+	jsonout_u64(o, "stderr_type", b->stdio_type[2]);
 	jsonout_string(o, "hostname", b->hostname);
 	jsonout_string(o, "domainname", b->domainname);
 	jsonout_bool(o, "own_net", b->own_net);
@@ -123,6 +126,9 @@ static const struct field brief_fields[] = {
 	{ "stdin", JSON_STRING, read_string, AT(stdio[0]), FIELD_REQUIRED },
 	{ "stdout", JSON_STRING, read_string, AT(stdio[1]), FIELD_REQUIRED },
 	{ "stderr", JSON_STRING, read_string, AT(stdio[2]), FIELD_REQUIRED },
+	{ "stdin_type", JSON_NUMBER, read_u32, AT(stdio_type[0]), FIELD_REQUIRED },
+	{ "stdout_type", JSON_NUMBER, read_u32, AT(stdio_type[1]), FIELD_REQUIRED },
+	{ "stderr_type", JSON_NUMBER, read_u32, AT(stdio_type[2]), FIELD_REQUIRED },
 	{ "hostname", JSON_STRING, read_string, AT(hostname), FIELD_REQUIRED },
 	{ "domainname", JSON_STRING, read_string, AT(domainname), FIELD_REQUIRED },
 	{ "own_net", JSON_BOOL, read_bool, AT(own_net), FIELD_REQUIRED },

@@ -33,6 +33,8 @@ struct brief {
 	struct brief_mount *mounts;
 	size_t n_mounts;
 	const char *stdio[3]; /* CRIU's key of what it was, if it came from outside: "pipe:[12]", else "" */
+	uint32_t stdio_type
+		[3]; /* S_IFREG, …: CRIU takes nothing else in its place (but for pipes and sockets) */
 	const char *hostname, *domainname;
 	bool own_net, own_uts, own_ipc; /* CRIU did not dump that namespace: it is made by us */
 	bool terminal;			/* it has a terminal whose master is outside */

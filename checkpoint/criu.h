@@ -154,7 +154,7 @@ struct criu_request {
 	bool leave_running, leave_stopped, tcp_established, tcp_close, tcp_skip_in_flight, ext_unix_sk,
 		shell_job, file_locks, link_remap, force_irmap, auto_dedup, track_mem, lazy_pages,
 		ext_sharing, ext_masters, rst_sibling, orphan_pts_master, evasive_devices, weak_sysctls,
-		mntns_compat;
+		mntns_compat, skip_file_rwx_check;
 };
 
 /* Ask and serve callbacks until the answer is there. *ret_pid (may be NULL): the restored first process, a

@@ -38,6 +38,8 @@ static const struct {
 	  "a unix socket is connected to one outside of the container: give --ext-unix-sk" },
 	{ "Can't dump half of stream unix connection",
 	  "a unix socket is connected to one outside of the container" },
+	{ "closed in-flight socket", "a connection waits at a unix socket that nobody will accept: its "
+				     "client has gone; try again later" },
 	{ "Some file locks are hold", "files are locked: give --file-locks" },
 	{ "Consider using --shell-job",
 	  "a terminal or session of a process is outside of the container: give --shell-job" },
@@ -68,6 +70,8 @@ static const struct {
 	{ "has bad mode",
 	  "a file was changed after the checkpoint: the root directory must be as it was then" },
 	{ "Can't open file", "a file that was open at the checkpoint is missing in the root directory" },
+	{ "Can't get rlimit",
+	  "a process belongs to another user than root: checkpointing it takes CAP_SYS_RESOURCE" },
 	{ "tcp_repair", "TCP connections cannot be taken along (CAP_NET_ADMIN)" },
 	{ "Can't bind inet socket", "an address that the container had is not here" },
 	{ "CPU capabilities do not match", "this processor lacks what the checkpoint's had" },

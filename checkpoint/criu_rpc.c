@@ -114,6 +114,7 @@ static void fill_flags(Criu__Options *o, const struct criu_request *q)
 	SET_IF(o, evasive_devices, q->evasive_devices);
 	SET_IF(o, weak_sysctls, q->weak_sysctls);
 	SET_IF(o, mntns_compat_mode, q->mntns_compat);
+	SET_IF(o, skip_file_rwx_check, q->skip_file_rwx_check);
 }
 
 static void fill_numbers(Criu__Options *o, const struct criu_request *q)

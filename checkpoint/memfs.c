@@ -162,6 +162,21 @@ static int save_again(struct saver *s, const char *name, const struct stat *st, 
 	return 0;
 }
 
+/* Something is mounted there: what is below cannot be seen, but there has to be something to mount on. */
+static int save_mount_point(struct saver *s, const char *name, const struct stat *st, struct error *e)
+{
+	struct stat plain = { .st_mode = S_ISDIR(st->st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644,
+			      .st_nlink = 1 };
+	struct piece end = { 0, 0 };
+
+	if (S_ISDIR(plain.st_mode)) {
+		int r = put_head(s, RECORD_DIR, name, &plain, 0, e);
+		return r == 0 ? put_head(s, RECORD_UP, "", &plain, 0, e) : r;
+	}
+	int r = put_head(s, RECORD_FILE, name, &plain, 0, e);
+	return r == 0 ? put(s, &end, sizeof(end), e) : r;
+}
+
 static int save_directory(struct saver *s, int parent, const char *name, int depth, struct error *e);
 
 static int save_one(struct saver *s, int dir, const char *name, int depth, struct error *e)
@@ -170,7 +185,9 @@ static int save_one(struct saver *s, int dir, const char *name, int depth, struc
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(e, errno, "stat");
-	if (st.st_dev != s->dev || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+	if (st.st_dev != s->dev)
+		return save_mount_point(s, name, &st, e);
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		return 0;
 	if (S_ISDIR(st.st_mode)) {
 		int r = put_head(s, RECORD_DIR, name, &st, 0, e);

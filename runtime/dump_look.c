@@ -298,8 +298,9 @@ static int note_external(struct dump *d, const char *key, struct error *e)
 	return 0;
 }
 
-static int look_at_file(struct dump *d, const char *path, int fd, const char **ret, struct error *e)
+static int look_at_file(struct dump *d, const char *path, int fd, struct error *e)
 {
+	const char **ret = &d->brief->stdio[fd];
 	struct stat st;
 
 	int id = fd_mount_id(d, fd);
@@ -307,6 +308,7 @@ static int look_at_file(struct dump *d, const char *path, int fd, const char **r
 		return 0;
 	if (stat(path, &st) < 0)
 		return fail(e, errno, "descriptor %d", fd);
+	d->brief->stdio_type[fd] = st.st_mode & S_IFMT;
 	bool tty = S_ISCHR(st.st_mode) && major(st.st_rdev) >= 4 && major(st.st_rdev) != 10;
 	*ret = tty ? arena_printf(d->brief->arena, "tty[%llx:%llx]", (unsigned long long)st.st_rdev,
 				  (unsigned long long)st.st_dev)
@@ -330,7 +332,7 @@ int dump_look_stdio(struct dump *d, struct error *e)
 			d->brief->stdio[fd] = arena_strdup(d->brief->arena, target);
 			r = d->brief->stdio[fd] ? 0 : fail(e, ENOMEM, "descriptor");
 		} else
-			r = look_at_file(d, path, fd, &d->brief->stdio[fd], e);
+			r = look_at_file(d, path, fd, e);
 	}
 	return r;
 }

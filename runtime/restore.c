@@ -148,7 +148,8 @@ static void undo_criu(struct walk *w)
 static int start_criu(struct walk *w, struct error *e)
 {
 	struct restore *r = story(w);
-	const int fds[] = { 0, 1, 2 };
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int fds[] = { 0, 1, 2, null };
 	const struct criu_start start = { .path = r->criu_path,
 					  .fds = fds,
 					  .n_fds = COUNT_OF(fds),
@@ -310,30 +311,60 @@ static const char **list_externals(const struct restore *r, struct error *e)
 	struct brief *b = r->brief;
 	const char **list = arena_calloc(b->arena, b->n_mounts + 4, sizeof(*list));
 
-	for (size_t i = 0; list && i < b->n_mounts; i++) {
-		list[i] = arena_printf(b->arena, "mnt[%s]:%s/%s", b->mounts[i].key, r->stage,
-				       b->mounts[i].key);
-		if (!list[i])
-			list = NULL;
-	}
-	if (!list)
+	if (!list) {
 		fail(e, ENOMEM, "mounts");
+		return NULL;
+	}
+	for (size_t i = 0; i < b->n_mounts; i++) {
+		const char *path = restore_staged(r, &b->mounts[i], e);
+		if (!path)
+			return NULL;
+		list[i] = arena_printf(b->arena, "mnt[%s]:%s", b->mounts[i].key, path);
+		if (!list[i]) {
+			fail(e, ENOMEM, "mounts");
+			return NULL;
+		}
+	}
 	return list;
 }
 
-/* Descriptors 0, 1, 2 that were somebody else's become ours. */
-static size_t list_inherited(const struct restore *r, struct criu_inherit list[static 3])
+static bool is_listed(const struct criu_inherit *list, size_t n, const char *key)
 {
-	size_t n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(list[i].key, key))
+			return true;
+	return false;
+}
 
+/* Descriptors 0, 1, 2 that were somebody else's become ours; what was the null device is one again. */
+static int list_inherited(const struct restore *r, struct criu_inherit list[static 3], size_t *ret_n,
+			  struct error *e)
+{
+	static const char *const names[] = { "standard input", "standard output", "standard error" };
+	const struct brief *b = r->brief;
+	struct stat st;
+
+	*ret_n = 0;
 	for (int i = 0; i < 3; i++) {
-		bool known = !*r->brief->stdio[i];
-		for (size_t j = 0; j < n; j++)
-			known |= str_eq(list[j].key, r->brief->stdio[i]);
-		if (!known)
-			list[n++] = (struct criu_inherit){ r->brief->stdio[i], CRIU_FD(i) };
+		const char *key = b->stdio[i];
+		if (!*key || is_listed(list, *ret_n, key))
+			continue;
+		bool file = str_starts(key, "file[");
+		bool null = file && S_ISCHR(b->stdio_type[i]);
+		if (fstat(i, &st) < 0)
+			return fail(e, errno, "%s", names[i]);
+		if (file && !null && (st.st_mode & S_IFMT) != b->stdio_type[i])
+			return refuse(
+				e, EINVAL,
+				"%s was a file at the checkpoint: redirect that of restore into one, too",
+				names[i]);
+		if (str_starts(key, "tty[") && !isatty(i))
+			return refuse(e, EINVAL,
+				      "%s was a terminal at the checkpoint: that of restore must be one, too",
+				      names[i]);
+		list[(*ret_n)++] = (struct criu_inherit){ key, CRIU_FD(null ? 3 : i) };
 	}
-	return n;
+	return 0;
 }
 
 static void undo_restore(struct walk *w)
@@ -381,14 +412,16 @@ static int restore(struct walk *w, struct error *e)
 		.rst_sibling = true,
 		.orphan_pts_master = r->brief->terminal,
 		.ext_masters = true,
+		.skip_file_rwx_check = true,
 		.inherit = inherit,
 	};
 
 	q.external = list_externals(r, e);
 	if (!q.external)
 		return -e->code;
-	q.n_inherit = list_inherited(r, inherit);
-	int ret = image_fill_request(&r->options.image, &q, e);
+	int ret = list_inherited(r, inherit, &q.n_inherit, e);
+	if (ret == 0)
+		ret = image_fill_request(&r->options.image, &q, e);
 	if (ret == 0)
 		ret = ask(r, &q, e);
 	if (ret < 0)

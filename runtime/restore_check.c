@@ -79,6 +79,56 @@ static int find_configured(const struct spec *s, const char *key, size_t *ret, s
 	return refuse(e, EINVAL, "the images have a mount %s that the config does not have", key);
 }
 
+/* Below a bind mount of the config: the last that holds it. */
+static const struct brief_mount *find_parent(const struct brief *b, const char *destination)
+{
+	const struct brief_mount *found = NULL;
+
+	for (size_t i = 0; i < b->n_mounts; i++)
+		if (*b->mounts[i].key == 'm' && is_below(destination, b->mounts[i].destination) &&
+		    (!found || strlen(b->mounts[i].destination) >= strlen(found->destination)))
+			found = &b->mounts[i];
+	return found;
+}
+
+const char *restore_staged(const struct restore *r, const struct brief_mount *m, struct error *e)
+{
+	const struct brief_mount *parent = *m->key == 's' ? find_parent(r->brief, m->destination) : NULL;
+
+	if (*m->key == 's' && !parent) {
+		refuse(e, EINVAL, "the images have a mount at %s that the config does not have",
+		       m->destination);
+		return NULL;
+	}
+	const char *path = parent ? arena_printf(r->brief->arena, "%s/%s%s", r->stage, parent->key,
+						 m->destination + strlen(parent->destination))
+				  : arena_printf(r->brief->arena, "%s/%s", r->stage, m->key);
+	if (!path)
+		fail(e, ENOMEM, "mounts");
+	return path;
+}
+
+/* The same mount must be below the staged one, and no link on the way to it. */
+static int check_below(const struct restore *r, const struct brief_mount *m, struct error *e)
+{
+	char path[PATH_MAX];
+
+	const struct brief_mount *parent = find_parent(r->brief, m->destination);
+	if (!parent)
+		return refuse(e, EINVAL, "the images have a mount at %s that the config does not have",
+			      m->destination);
+	int ret = str_format(path, sizeof(path), "/proc/%d/root%s/%s", (int)criu_pid(r->criu), r->stage,
+			     parent->key);
+	if (ret < 0)
+		return fail(e, -ret, "path of a staged mount");
+	auto_close int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return fail(e, errno, "open staged mount %s", parent->key);
+	auto_close int fd = path_beneath(dir, m->destination + strlen(parent->destination) + 1, O_PATH, true,
+					 e);
+	return fd < 0 ? prefix(e, "mount at %s", m->destination) : 0;
+}
+
 int restore_check_brief(const struct restore *r, struct error *e)
 {
 	size_t i = 0;
@@ -88,10 +138,9 @@ int restore_check_brief(const struct restore *r, struct error *e)
 		return fail(e, errno, "open root directory %s", r->create.rootfs.path);
 	for (size_t n = 0; n < r->brief->n_mounts; n++) {
 		const struct brief_mount *m = &r->brief->mounts[n];
-		if (*m->key == 's') /* below a bind mount: looked up in the staged one */
-			continue;
-		int ret = find_configured(r->create.spec, m->key, &i, e);
-		if (ret == 0)
+		int ret = *m->key == 's' ? check_below(r, m, e)
+					 : find_configured(r->create.spec, m->key, &i, e);
+		if (ret == 0 && *m->key == 'm')
 			ret = check_destination(r, root, m, i, e);
 		if (ret < 0)
 			return ret;
@@ -228,7 +277,10 @@ static int check_mount(const struct mountinfo *m, void *data, struct error *e)
 				       ? 0
 				       : refuse(e, EPERM, "mount at %s (%s) is none of the config's", m->at,
 						m->type);
-		snprintf(x->staged, sizeof(x->staged), "%s/%s", x->restore->stage, b->key);
+		const char *staged = restore_staged(x->restore, b, e);
+		if (!staged)
+			return -e->code;
+		snprintf(x->staged, sizeof(x->staged), "%s", staged);
 	}
 	x->actual = m;
 	x->found = false;

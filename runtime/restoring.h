@@ -30,6 +30,10 @@ struct restore {
 /* In the child that becomes CRIU: namespaces, the root, mounts under their keys. */
 int restore_stage(void *arg, struct error *e);
 
+/* Where a mount of the images is staged, as CRIU sees it; in the brief's arena. NULL: none of the config's holds it.
+ */
+const char *restore_staged(const struct restore *r, const struct brief_mount *m, struct error *e);
+
 /* Are the mounts of the images the config's, and free of links? Before CRIU sees the images. */
 int restore_check_brief(const struct restore *r, struct error *e);
 /* Is every mount of the restored process what it should be? */

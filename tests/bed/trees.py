@@ -42,6 +42,8 @@ TREES = {
     "native": ("forky", RUNTIME_LIBS + " criu crun runc redis-server nginx-light iproute2 iputils-ping "
                "nftables iptables kmod busybox-static procps psmisc socat jq python3 postgresql nodejs openssh-server "
                "openssl iperf3 tcpdump curl rsync acl attr"),
+    # A CRIU for machines whose own does not know their kernel (criu.py), where the tree above is not wanted.
+    "criu": ("forky", "criu"),
     # What tests/bench measures coracle against.
     "bench": ("forky", RUNTIME_LIBS + " crun runc strace"),
     # The virtual machine: Debian stable as it stands, with its kernel.  pytest runs inside.  The qemu that runs it

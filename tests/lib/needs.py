@@ -17,7 +17,7 @@ from bed import trees
 PLACE = "CORACLE_TEST_PLACE"
 
 # These can be had in the virtual machine: a test that needs one runs there when it cannot natively.
-IN_VM = {"memory-track", "stock-kernel", "apparmor"}
+IN_VM = {"memory-track", "stock-kernel", "apparmor", "sys-resource"}
 
 
 def place():
