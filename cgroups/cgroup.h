@@ -36,6 +36,13 @@ int cgroup_create(int root, const char *path, const struct spec_resources *r, bo
 		  struct error *e);
 int cgroup_open(int root, const char *path, struct error *e);
 
+/* May the calling user, who is not root, move processes from our own group into one at `path`? He has to be
+ * able to write to the cgroup.procs of the lowest group above both. -EACCES, naming that group. */
+int cgroup_may_enter(int root, const char *path, struct error *e);
+
+/* Does `r` ask for any limit (device rules do not count)? *ret_key is the first. Pure. */
+bool cgroup_asks(const struct spec_resources *r, const char **ret_key);
+
 /* A group strictly below another, by its path from there ("a/b", "/a/b"; "/" is the group itself); never
  * outside, whatever the text. For `exec --cgroup`. */
 int cgroup_open_below(int group, const char *path, struct error *e);

@@ -122,6 +122,23 @@ static int enable(int group, unsigned int need, const char *keys[CONTROLLER_MAX]
 	return r < 0 ? r : hand_down(parent, missing, e);
 }
 
+/* The first line tells, and ends it. */
+static int note_key(void *context, const struct knob_line *line, struct error *e)
+{
+	*(const char **)context = line->key;
+	return refuse(e, ECANCELED, "%s", line->key);
+}
+
+bool cgroup_asks(const struct spec_resources *r, const char **ret_key)
+{
+	const struct knobs_now now = { .memory_limit = -1, .cpu_quota = "max" };
+	struct error ignored;
+
+	*ret_key = NULL;
+	knobs_format(r, &now, note_key, ret_key, &ignored);
+	return *ret_key;
+}
+
 int cgroup_enable(int group, const struct spec_resources *r, struct error *e)
 {
 	const char *keys[CONTROLLER_MAX] = { 0 };

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/base/cleanup.h"
 #include "runtime/base/io.h"
@@ -35,6 +36,37 @@ int cgroup_of_pid(pid_t pid, char **ret, struct error *e)
 		return *ret ? 0 : fail(e, ENOMEM, "read %s", file);
 	}
 	return refuse(e, ENOTSUP, "%s: no cgroup v2 hierarchy (no line \"0::\")", file);
+}
+
+/* How long the path of the lowest group above (or at) both is; 0: the root. */
+static size_t common_length(const char *a, const char *b)
+{
+	size_t common = 0, i = 0;
+
+	for (; a[i] && a[i] == b[i]; i++)
+		if (a[i] == '/')
+			common = i;
+	if ((!a[i] || a[i] == '/') && (!b[i] || b[i] == '/'))
+		common = i;
+	return common;
+}
+
+int cgroup_may_enter(int root, const char *path, struct error *e)
+{
+	auto_free char *own = NULL;
+	char procs[PATH_MAX];
+
+	int r = cgroup_of_pid(0, &own, e);
+	if (r < 0)
+		return r;
+	int common = (int)common_length(own, path);
+	r = str_format(procs, sizeof(procs), ".%.*s/cgroup.procs", common, path);
+	if (r < 0)
+		return fail(e, -r, "cgroup %s", path);
+	if (faccessat(root, procs, W_OK, AT_EACCESS) < 0)
+		return refuse(e, EACCES, "cgroup %.*s is not delegated to user %u", common ? common : 1,
+			      common ? path : "/", geteuid());
+	return 0;
 }
 
 static bool has_dotdot(const char *path)

@@ -83,6 +83,15 @@ bool userns_denies_setgroups(const struct spec *s)
 	return denies_setgroups(s->gid_mappings, s->n_gid_mappings);
 }
 
+bool userns_of_denies_setgroups(pid_t pid)
+{
+	char path[64], text[16];
+	struct error ignored;
+
+	snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)pid);
+	return io_read_small(AT_FDCWD, path, text, sizeof(text), &ignored) > 0 && str_eq(text, "deny");
+}
+
 /* A helper that root alone can have put there. */
 static bool is_trusted_program(const char *path)
 {

@@ -21,6 +21,9 @@ int userns_make(const struct spec_id_map *uids, size_t n_uids, const struct spec
 /* True if userns_write_maps has to deny setgroups(2): for struct confine. */
 bool userns_denies_setgroups(const struct spec *s);
 
+/* The same of a user namespace that is there, by a process in it. */
+bool userns_of_denies_setgroups(pid_t pid);
+
 /* The text the kernel wants, "container host size\n" per line; pure. Returns a new string or NULL. */
 char *userns_format_map(const struct spec_id_map *map, size_t count);
 

@@ -15,6 +15,7 @@
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/commands.h"
+#include "runtime/pids.h"
 #include "runtime/signals.h"
 
 struct kill_options {
@@ -51,8 +52,24 @@ static bool is_namespace_init(pid_t pid)
 	return last && str_eq(last, "\t1");
 }
 
+/* Without a control group: whoever is there now. The first of a pid namespace takes the others along. */
+static int signal_each(const struct container *c, int sig, struct error *e)
+{
+	auto_free pid_t *pids = NULL;
+
+	ssize_t n = container_pids(c, &pids, e);
+	if (n < 0)
+		return n == -ESRCH ? not_running(c, e) : (int)n;
+	for (ssize_t i = 0; i < n; i++)
+		if (kill(pids[i], sig) < 0 && errno != ESRCH)
+			return fail(e, errno, "signal container %s", c->id);
+	return 0;
+}
+
 static int signal_all(const struct container *c, int sig, struct error *e)
 {
+	if (c->state && !*c->state->cgroup)
+		return signal_each(c, sig, e);
 	auto_close int group = container_cgroup(c, e);
 	if (group == -ENOENT && c->state && *c->state->cgroup)
 		return not_running(c, e);

@@ -11,11 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cgroups/cgroup.h"
 #include "runtime/base/io.h"
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
+#include "runtime/pids.h"
 
 #define PS_PATH "/bin/ps"
 
@@ -150,12 +150,9 @@ static int find_pids(const struct call *call, struct pids *ret, struct error *e)
 	int r = container_open(call->globals, call->args[0], false, &c, e);
 	if (r < 0)
 		return r;
-	auto_close int group = container_cgroup(c, e);
-	if (group == -ENOENT && c->state && *c->state->cgroup)
-		return refuse(e, ESRCH, "container `%s` is not running: container not running", c->id);
-	if (group < 0)
-		return group;
-	ssize_t n = cgroup_pids(group, &ret->v, e);
+	ssize_t n = container_pids(c, &ret->v, e);
+	if (n == -ENOENT && c->state && *c->state->cgroup)
+		n = 0;
 	if (n < 0)
 		return (int)n;
 	ret->n = (size_t)n;

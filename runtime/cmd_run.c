@@ -9,6 +9,7 @@
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
 #include "runtime/life.h"
+#include "runtime/rootless.h"
 #include "runtime/users.h"
 #include "specs/default.h"
 
@@ -125,6 +126,20 @@ static int parse_values(struct arena *a, const struct tree_options *t, const cha
 	return r;
 }
 
+static int find_maps(struct arena *a, struct default_options *d, struct error *e)
+{
+	struct rootless_maps maps;
+
+	int r = rootless_find_maps(a, &maps, e);
+	if (r < 0)
+		return r;
+	d->uid_maps = maps.uids;
+	d->n_uid_maps = maps.n_uids;
+	d->gid_maps = maps.gids;
+	d->n_gid_maps = maps.n_gids;
+	return 0;
+}
+
 static int make_config(const struct run_options *o, const char *name, char **command, char **ret,
 		       struct error *e)
 {
@@ -151,9 +166,9 @@ static int make_config(const struct run_options *o, const char *name, char **com
 	if (t->pids)
 		d.pids_limit = t->pids;
 	d.rootless = geteuid() != 0;
-	d.host_uid = geteuid();
-	d.host_gid = getegid();
-	int r = parse_values(a, t, rootfs, &d, e);
+	int r = d.rootless ? find_maps(a, &d, e) : 0;
+	if (r == 0)
+		r = parse_values(a, t, rootfs, &d, e);
 	return r < 0 ? r : default_config(&d, ret, e);
 }
 

@@ -56,8 +56,12 @@ static int run_spec(struct call *call, struct error *e)
 	d.terminal = true;
 	d.root_readonly = true;
 	d.rootless = o->rootless;
-	d.host_uid = geteuid();
-	d.host_gid = getegid();
+	/* One's own id alone: for every machine, and to be changed by hand. */
+	const struct spec_id_map uid = { .host = geteuid(), .size = 1 },
+				 gid = { .host = getegid(), .size = 1 };
+	d.uid_maps = &uid;
+	d.gid_maps = &gid;
+	d.n_uid_maps = d.n_gid_maps = 1;
 	int r = default_config(&d, &text, e);
 	if (r < 0)
 		return r;

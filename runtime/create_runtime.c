@@ -23,11 +23,13 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
+#include "runtime/base/log.h"
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/console.h"
 #include "runtime/inherit.h"
+#include "runtime/rootless.h"
 #include "runtime/stored_config.h"
 
 static struct create *story(const struct walk *w)
@@ -82,6 +84,8 @@ int create_runtime_load_config(struct walk *w, struct error *e)
 	if (r < 0)
 		return r;
 	r = spec_parse(c->config_text, c->config_size, &c->spec, e);
+	if (r == 0)
+		r = rootless_complete(c->spec, geteuid(), e);
 	if (r < 0)
 		return prefix(e, "config.json");
 	if (!c->spec->root_path)
@@ -300,19 +304,60 @@ void create_runtime_undo_cgroup(struct walk *w)
 	struct create *c = story(w);
 	struct error ignored;
 
-	if (c->cgroup_existed)
+	if (c->cgroup_existed || c->cgroup < 0)
 		return;
 	cgroup_destroy(c->cgroup_root, c->cgroup_path, &ignored);
+}
+
+/* A container whose processes stay in our own group. A limit that is asked for must not be passed over. */
+static int go_without_cgroup(struct create *c, const struct error *why, struct error *e)
+{
+	const char *key;
+
+	if (c->spec->resources && cgroup_asks(c->spec->resources, &key))
+		return refuse(e, why->code, "linux.resources.%s: cannot be set: %s", key, why->msg);
+	log_debug("container %s has no cgroup: %s", c->options->id, why->msg);
+	c->rootfs.cgroup = NULL;
+	c->container->state->cgroup = "";
+	return state_write(c->container->dir, c->container->state, e);
+}
+
+static bool is_disabled(const struct create *c)
+{
+	return str_eq(c->options->globals->cgroup_manager, "disabled");
+}
+
+/* -ENOENT from the look for the hierarchy, the rest from a group that was not delegated. */
+static bool is_no_right(const struct error *why)
+{
+	return why->code == EACCES || why->code == EPERM || why->code == EROFS;
+}
+
+static int make_group(struct create *c, struct error *e)
+{
+	if (is_disabled(c))
+		return refuse(e, EPERM, "control groups are disabled (--cgroup-manager)");
+	if (rootless()) {
+		int r = cgroup_may_enter(c->cgroup_root, c->cgroup_path, e);
+		if (r < 0)
+			return r;
+	}
+	return cgroup_create(c->cgroup_root, c->cgroup_path, c->spec->resources, &c->cgroup_existed, e);
 }
 
 int create_runtime_make_cgroup(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
 	const struct spec_resources *r = c->spec->resources;
+	struct error why;
 
-	c->cgroup = cgroup_create(c->cgroup_root, c->cgroup_path, r, &c->cgroup_existed, e);
-	if (c->cgroup < 0)
+	c->cgroup = make_group(c, &why);
+	if (c->cgroup < 0 && is_no_right(&why) && (rootless() || is_disabled(c)))
+		return go_without_cgroup(c, &why, e);
+	if (c->cgroup < 0) {
+		*e = why;
 		return c->cgroup;
+	}
 	if (c->cgroup_existed) {
 		/* Known before any process is in it: a forced delete must never end or remove what is not
 		 * ours. */
@@ -329,16 +374,19 @@ int create_runtime_make_cgroup(struct walk *w, struct error *e)
 
 pid_t create_clone(struct create *c, uint64_t flags, struct error *e)
 {
-	struct clone_args args = { .flags = flags | CLONE_INTO_CGROUP,
-				   .exit_signal = SIGCHLD,
-				   .cgroup = (uint64_t)c->cgroup };
+	struct clone_args args = { .flags = flags, .exit_signal = SIGCHLD };
+
+	if (c->cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)c->cgroup;
+	}
 
 	pid_t pid = sys_clone3(&args, sizeof(args));
 	if (pid >= 0 || (errno != ENOSYS && errno != EINVAL && errno != E2BIG))
 		return pid < 0 ? fail(e, errno, "clone3") : pid;
 	/* Before Linux 5.7, or behind a filter that hides clone3: RUNTIME moves the child when it is there.
 	 */
-	c->attach_late = true;
+	c->attach_late = c->cgroup >= 0;
 	pid = (pid_t)syscall(SYS_clone, (unsigned long)flags | SIGCHLD, NULL, NULL, NULL, NULL);
 	return pid < 0 ? fail(e, errno, "clone") : pid;
 }
@@ -446,7 +494,13 @@ int create_runtime_limit_group(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
 
+	if (c->cgroup < 0)
+		return 0;
 	int r = cgroup_devices_apply(c->cgroup, c->spec->resources, !c->cgroup_existed, e);
+	/* Only root may load the program; but nobody else can make a device node either, and those that are
+	 * bound from the host let in whom the host lets in. */
+	if (r == -EPERM && rootless())
+		r = 0;
 	if (r == 0 && c->spec->resources && !c->cgroup_existed)
 		r = cgroup_apply_late(c->cgroup, c->spec->resources, e);
 	return r;

@@ -20,6 +20,7 @@
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/network_helper.h"
+#include "runtime/rootless.h"
 #include "runtime/stored_config.h"
 
 int config_load(const struct container *c, struct spec **ret, struct error *e)
@@ -30,6 +31,8 @@ int config_load(const struct container *c, struct spec **ret, struct error *e)
 	int r = io_read_file(c->dir, "config.json", CONFIG_LIMIT, &text, &size, e);
 	if (r == 0)
 		r = spec_parse(text, size, ret, e);
+	if (r == 0 && c->state)
+		r = rootless_complete(*ret, c->state->owner, e);
 	return r < 0 ? prefix(e, "container %s", c->id) : 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@
 #include "runtime/exec_process.h"
 #include "runtime/inherit.h"
 #include "runtime/reaper.h"
+#include "runtime/rootless.h"
 #include "runtime/stored_config.h"
 #include "specs/seccomp.h"
 
@@ -156,6 +158,8 @@ static int open_group(struct exec *x, struct error *e)
 {
 	const char *below = x->options->cgroup;
 
+	if (!*x->container->state->cgroup && !below)
+		return 0; /* it has none: its processes are where we are */
 	x->cgroup = container_cgroup(x->container, e);
 	if (x->cgroup < 0)
 		return x->cgroup;
@@ -187,9 +191,10 @@ static int prepare_seccomp(struct exec *x, struct error *e)
 	x->listener.status = STATUS_RUNNING;
 	/* Nobody in there knows the pid that its listener is to be told. */
 	if (x->shield && seccomp_notifies(x->spec->seccomp))
-		return refuse(e, ENOTSUP,
-			      "exec into a container that has CAP_SYS_PTRACE, a pid namespace and a seccomp "
-			      "listener is not supported");
+		return refuse(
+			e, ENOTSUP,
+			"exec into a container with a pid namespace and a seccomp listener is not supported "
+			"without root, or if it has CAP_SYS_PTRACE");
 	return seccomp_listener_connect(x->spec->seccomp, &x->listener, e);
 }
 
@@ -203,13 +208,14 @@ static int prepare(struct walk *w, struct error *e)
 	struct exec *x = story(w);
 
 	x->namespaces = own_namespaces(x->spec);
-	x->shield = can_trace_us(x);
+	/* An ordinary user has no right to a pid namespace before he is in its user namespace. */
+	x->shield = can_trace_us(x) || (rootless() && x->namespaces & CLONE_NEWUSER);
 	x->confine.spec = x->spec;
 	x->confine.process = x->process;
 	const char *keep = spec_annotation(x->spec, "run.oci.keep_original_groups");
 	x->confine.keep_groups = keep && !str_eq(keep, "0");
 	x->confine.user_ns_denies_setgroups = (x->namespaces & CLONE_NEWUSER) &&
-					      userns_denies_setgroups(x->spec);
+					      userns_of_denies_setgroups(x->container->state->pid);
 	x->confine.limits_done = (x->namespaces & CLONE_NEWUSER) && confine_has_limits(x->process);
 	int r = open_group(x, e);
 	if (r == 0 && x->process->exec_affinity && x->process->exec_affinity->initial.n_words)
@@ -246,9 +252,9 @@ static int retreat_to_group_of_init(struct exec *x, struct error *e)
 static pid_t clone_into_group(struct exec *x, struct error *e)
 {
 	for (bool retried = false;; retried = true) {
-		struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+		struct clone_args args = { .flags = x->cgroup >= 0 ? CLONE_INTO_CGROUP : 0,
 					   .exit_signal = SIGCHLD,
-					   .cgroup = (uint64_t)x->cgroup };
+					   .cgroup = x->cgroup >= 0 ? (uint64_t)x->cgroup : 0 };
 		pid_t pid = sys_clone3(&args, sizeof(args));
 		if (pid >= 0)
 			return pid;
@@ -264,7 +270,7 @@ static pid_t clone_into_group(struct exec *x, struct error *e)
 	pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		return fail(e, errno, "clone");
-	if (pid == 0 && cgroup_attach(x->cgroup, 0, e) < 0)
+	if (pid == 0 && x->cgroup >= 0 && cgroup_attach(x->cgroup, 0, e) < 0)
 		_exit(1);
 	return pid;
 }
@@ -417,6 +423,9 @@ static int join(struct walk *w, struct error *e)
 	uint64_t flags = w->me == WHO_INIT ? x->namespaces & ~(uint64_t)CLONE_NEWPID : x->namespaces;
 
 	int r = confine_reach(&x->confine, e);
+	/* Groups of root's that cannot be given up in there must not come along. */
+	if (r == 0 && x->confine.user_ns_denies_setgroups && geteuid() == 0 && setgroups(0, NULL) < 0)
+		r = fail(e, errno, "give up groups");
 	if (r == 0)
 		r = ns_join_process(x->pidfd, flags, e);
 	if (r == 0 && x->namespaces & CLONE_NEWUSER)

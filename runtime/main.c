@@ -41,7 +41,7 @@ static const struct opt global_options[] = {
 	{ "log-level", 0, OPT_STRING, MAIN(log_level), "LEVEL", "error, warning (default), info or debug" },
 	{ "debug", 0, OPT_FLAG, GLOBAL(debug), NULL, "the same as --log-level debug" },
 	{ "cgroup-manager", 0, OPT_STRING, GLOBAL(cgroup_manager), "MANAGER",
-	  "cgroupfs (default); systemd is not supported yet" },
+	  "cgroupfs (default) or disabled; systemd is not supported yet" },
 	{ "systemd-cgroup", 0, OPT_FLAG, GLOBAL(systemd_cgroup), NULL,
 	  "the same as --cgroup-manager systemd" },
 	{ "version", 'v', OPT_FLAG, MAIN(version), NULL, "print the version" },
@@ -74,6 +74,8 @@ static const char *default_root(char *buf, size_t size)
 	const char *user_dir = getenv("XDG_RUNTIME_DIR");
 	bool has_dir = user_dir && *user_dir == '/';
 
+	if (!has_dir && geteuid() != 0)
+		return str_format(buf, size, "/run/user/%u/coracle", geteuid()) < 0 ? "/run/coracle" : buf;
 	if (!has_dir || (geteuid() == 0 && access("/run", W_OK) == 0))
 		return "/run/coracle";
 	if (str_format(buf, size, "%s/coracle", user_dir) < 0)
@@ -90,8 +92,8 @@ static int check_cgroup_manager(struct globals *g, struct error *e)
 		return refuse(e, ENOTSUP,
 			      "cgroups by systemd are not supported yet: leave out --systemd-cgroup (or "
 			      "--cgroup-manager systemd) and give cgroupsPath as a path");
-	if (!str_eq(g->cgroup_manager, "cgroupfs"))
-		return usage(e, "option --cgroup-manager: `%s` is not supported: only cgroupfs is",
+	if (!str_eq(g->cgroup_manager, "cgroupfs") && !str_eq(g->cgroup_manager, "disabled"))
+		return usage(e, "option --cgroup-manager: `%s` is neither cgroupfs nor disabled",
 			     g->cgroup_manager);
 	return 0;
 }

@@ -95,6 +95,10 @@ int life_start(const struct globals *g, const char *id, struct error *e)
 	if (r < 0)
 		return r;
 	r = check_status(c, e);
+	/* Before it goes on: it may be gone when we come to wait for it. */
+	auto_close int pidfd = r == 0 ? container_pidfd(c, e) : -1;
+	if (r == 0 && pidfd < 0)
+		r = pidfd;
 	if (r == 0)
 		r = notify_reopen(&notify, c, e);
 	if (r == 0)
@@ -102,8 +106,6 @@ int life_start(const struct globals *g, const char *id, struct error *e)
 	if (r == 0)
 		r = run_poststart(c, e);
 	if (r == 0) {
-		struct error gone;
-		auto_close int pidfd = container_pidfd(c, &gone);
 		container_unlock(c);
 		r = notify_wait_ready(&notify, c->state->pid, pidfd, e);
 	}

@@ -291,14 +291,16 @@ static void put_namespaces(struct jsonout *out, bool rootless)
 	jsonout_end(out);
 }
 
-static void put_map(struct jsonout *out, const char *key, uint32_t host)
+static void put_map(struct jsonout *out, const char *key, const struct spec_id_map *map, size_t n)
 {
 	jsonout_array(out, key);
-	jsonout_object(out, NULL);
-	jsonout_i64(out, "containerID", 0);
-	jsonout_u64(out, "hostID", host);
-	jsonout_i64(out, "size", 1);
-	jsonout_end(out);
+	for (size_t i = 0; i < n; i++) {
+		jsonout_object(out, NULL);
+		jsonout_u64(out, "containerID", map[i].container);
+		jsonout_u64(out, "hostID", map[i].host);
+		jsonout_u64(out, "size", map[i].size);
+		jsonout_end(out);
+	}
 	jsonout_end(out);
 }
 
@@ -372,8 +374,8 @@ static int put_linux(struct jsonout *out, const struct default_options *o, struc
 
 	jsonout_object(out, "linux");
 	if (o->rootless) {
-		put_map(out, "uidMappings", o->host_uid);
-		put_map(out, "gidMappings", o->host_gid);
+		put_map(out, "uidMappings", o->uid_maps, o->n_uid_maps);
+		put_map(out, "gidMappings", o->gid_maps, o->n_gid_maps);
 	}
 	/* Who is not root may seldom set limits: only what was asked for. */
 	if (!o->rootless || limits)

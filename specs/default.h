@@ -35,9 +35,10 @@ struct default_options {
 	const struct spec_mount *mounts;			 /* behind the default ones */
 	size_t n_mounts;
 	uint64_t caps; /* bounding, effective and permitted set; bit CAP_CHOWN is 1 << 0 */
-	bool rootless; /* with a user namespace in which root is host_uid and host_gid, no resources but those
-			* asked for, the host's network */
-	uint32_t host_uid, host_gid;
+	bool rootless; /* with a user namespace with these maps, no resources but those asked for, the host's
+			* network */
+	const struct spec_id_map *uid_maps, *gid_maps;
+	size_t n_uid_maps, n_gid_maps;
 	/* of the machine */
 	char machine[66];	   /* uname's, for the seccomp profile; "": no profile */
 	uint64_t nofile_limit;	   /* the caller's hard RLIMIT_NOFILE: the container's is not above */

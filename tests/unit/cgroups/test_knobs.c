@@ -461,6 +461,24 @@ static void test_events(void **state)
 	assert_true(!ev.populated && !ev.frozen);
 }
 
+static void test_what_asks_for_a_limit(void **state)
+{
+	struct spec_resources r;
+	const char *key;
+
+	(void)state;
+	spec_resources_init(&r);
+	assert_false(cgroup_asks(&r, &key));
+	r.n_devices = 1;
+	assert_false(cgroup_asks(&r, &key));
+	r.pids_limit = 0;
+	assert_true(cgroup_asks(&r, &key));
+	assert_string_equal(key, "pids.limit");
+	r.memory_limit = 1 << 20;
+	assert_true(cgroup_asks(&r, &key));
+	assert_string_equal(key, "memory.limit");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_cpu_weights),
 		cmocka_unit_test(test_io_weights),
 		cmocka_unit_test(test_controller_lists),
+		cmocka_unit_test(test_what_asks_for_a_limit),
 		cmocka_unit_test(test_events),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

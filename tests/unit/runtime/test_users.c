@@ -13,6 +13,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/str.h"
 #include "runtime/options.h"
+#include "runtime/rootless.h"
 #include "runtime/users.h"
 
 static char root[] = "/tmp/coracle-users-XXXXXX";
@@ -132,12 +133,31 @@ static void test_the_tree_is_not_trusted(void **state)
 	assert_non_null(strstr(e.msg, "is not a file"));
 }
 
+static void test_ranges_of_subordinate_ids(void **state)
+{
+	static const char text[] =
+		"other:1:5\nbox:100000:65536\n# box:7:7\n1234:200000:10\nbox:3:0\nbox:x:1\nbox:4294967290:"
+		"100\nbox:300000:5";
+	struct spec_id_map list[4];
+
+	(void)state;
+	assert_int_equal(rootless_parse_ranges(text, "box", 1234, list, 4), 3);
+	assert_true(list[0].container == 1 && list[0].host == 100000 && list[0].size == 65536);
+	assert_true(list[1].container == 65537 && list[1].host == 200000 && list[1].size == 10);
+	assert_true(list[2].container == 65547 && list[2].host == 300000 && list[2].size == 5);
+	assert_int_equal(rootless_parse_ranges(text, "box", 1234, list, 1), 1);
+	assert_int_equal(rootless_parse_ranges(text, NULL, 1234, list, 4), 1);
+	assert_int_equal(rootless_parse_ranges(text, "nobody", 99, list, 4), 0);
+	assert_int_equal(rootless_parse_ranges("", "box", 1, list, 4), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers_and_names),
 		cmocka_unit_test(test_what_nobody_knows_is_named),
 		cmocka_unit_test(test_a_tree_without_files_knows_numbers_only),
+		cmocka_unit_test(test_ranges_of_subordinate_ids),
 		cmocka_unit_test(test_the_tree_is_not_trusted),
 	};
 	return cmocka_run_group_tests(tests, make_root, remove_root);

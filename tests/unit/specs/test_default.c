@@ -80,13 +80,15 @@ static void test_golden_root(void **state)
 
 static void test_golden_rootless(void **state)
 {
+	const struct spec_id_map uid = { .host = 1000, .size = 1 }, gid = { .host = 1001, .size = 1 };
 	struct default_options o = options();
 
 	(void)state;
 	o.machine[0] = '\0';
 	o.terminal = o.root_readonly = o.rootless = true;
-	o.host_uid = 1000;
-	o.host_gid = 1001;
+	o.uid_maps = &uid;
+	o.gid_maps = &gid;
+	o.n_uid_maps = o.n_gid_maps = 1;
 	expect_golden(&o, "default-rootless.json");
 }
 
@@ -201,16 +203,20 @@ static void test_file_limit_stays_below_the_callers(void **state)
 
 static void test_rootless_asks_for_no_resources(void **state)
 {
+	const struct spec_id_map maps[] = { { 0, 4294967294, 1 }, { 1, 100000, 65536 } };
 	struct default_options o = options();
 
 	(void)state;
 	o.rootless = true;
-	o.host_uid = 4294967294;
+	o.uid_maps = o.gid_maps = maps;
+	o.n_uid_maps = o.n_gid_maps = 2;
 	AUTO(spec) struct spec *s = make_spec(&o);
 	assert_null(s->resources);
 	assert_null(spec_find_namespace(s, NS_NETWORK));
 	assert_non_null(spec_find_namespace(s, NS_USER));
 	assert_int_equal(s->uid_mappings[0].host, 4294967294);
+	assert_true(s->n_gid_mappings == 2 && s->gid_mappings[1].container == 1 &&
+		    s->gid_mappings[1].host == 100000 && s->gid_mappings[1].size == 65536);
 	o.pids_limit = 5;
 	AUTO(spec) struct spec *limited = make_spec(&o);
 	assert_int_equal(limited->resources->pids_limit, 5);
