@@ -174,6 +174,13 @@ int channel_stream(struct channel *c, unsigned int number, int *ret_fd, struct e
 	return 0;
 }
 
+void channel_end_stream(int *fd)
+{
+	if (*fd >= 0)
+		shutdown(*fd, SHUT_WR);
+	replace_fd(fd, -1);
+}
+
 int channel_failure(const struct channel *c, const char *otherwise, struct error *e)
 {
 	int ended = __atomic_load_n(&c->counters->ended, __ATOMIC_ACQUIRE);

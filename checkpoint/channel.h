@@ -75,6 +75,9 @@ void channel_cut(struct channel *c);
 /* Open a stream. *ret_fd is a connected, blocking socket of ours. */
 int channel_stream(struct channel *c, unsigned int number, int *ret_fd, struct error *e);
 
+/* The end of a stream in our direction, whoever else holds a copy of the socket; *fd becomes -1. */
+void channel_end_stream(int *fd);
+
 /* Why the channel ended, as an error; when it did not: `otherwise`. */
 int channel_failure(const struct channel *c, const char *otherwise, struct error *e);
 

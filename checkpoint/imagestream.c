@@ -144,7 +144,8 @@ static int take_name(struct imagestream *s, struct error *e)
 	name[n] = '\0';
 	if (!is_plain_name(name, n))
 		return refuse(e, EPROTO, "images: not a plain name");
-	replace_fd(&s->file, openat(s->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+	replace_fd(&s->file,
+		   openat(s->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
 	if (s->file < 0)
 		return fail(e, errno, "make image %s", name);
 	s->have = 0;

@@ -93,6 +93,28 @@ int message_receive(struct channel *c, int timeout_ms, struct message *ret, stru
 	return 0;
 }
 
+int message_peek(struct channel *c, int timeout_ms, struct error *e)
+{
+	int64_t until = clock_monotonic_ns() + timeout_ms * 1000000LL;
+	uint8_t header[WIRE_MESSAGE_HEADER];
+	enum wire_message type;
+	uint32_t length;
+
+	for (;;) { /* a header that is cut in two comes whole with the next frame */
+		int64_t left = (until - clock_monotonic_ns()) / 1000000;
+		int r = interrupt_wait(c->messages, -1, left > 0 ? (int)left : 0, e);
+		if (r < 0)
+			return r;
+		ssize_t n = recv(c->messages, header, sizeof(header), MSG_PEEK | MSG_DONTWAIT);
+		if (n == 0)
+			return channel_failure(c, "the connection ended", e);
+		if (n == (ssize_t)sizeof(header))
+			break;
+	}
+	int r = wire_get_message(header, &type, &length, e);
+	return r < 0 ? r : (int)type;
+}
+
 static int read_abort(const struct message *m, struct error *e)
 {
 	AUTO(arena) struct arena *a = arena_new();
@@ -112,11 +134,12 @@ static int read_abort(const struct message *m, struct error *e)
 int message_expect(struct channel *c, enum wire_message type, int timeout_ms, struct message *ret,
 		   struct error *e)
 {
+	const char *name = type < MESSAGE_MAX ? wire_message_names[type] : "the end of the streams";
 	struct message m;
 
 	int r = message_receive(c, timeout_ms, &m, e);
 	if (r < 0)
-		return prefix(e, "wait for %s", wire_message_names[type]);
+		return prefix(e, "wait for %s", name);
 	if (m.type == type) {
 		*ret = m;
 		return 0;
@@ -125,7 +148,7 @@ int message_expect(struct channel *c, enum wire_message type, int timeout_ms, st
 		r = read_abort(&m, e);
 	else
 		r = refuse(e, EPROTO, "the other side sent %s, expected %s", wire_message_names[m.type],
-			   wire_message_names[type]);
+			   name);
 	message_done(&m);
 	return r;
 }

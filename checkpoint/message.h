@@ -22,8 +22,11 @@ int message_send(struct channel *c, enum wire_message type, const char *body, st
  * has ended, the error says why (channel_failure). */
 int message_receive(struct channel *c, int timeout_ms, struct message *ret, struct error *e);
 
+/* The type of the next one, which stays where it is. */
+int message_peek(struct channel *c, int timeout_ms, struct error *e);
+
 /* The next one must be `type`: anything else is -EPROTO; an abort is the other side's error, -ECONNABORTED,
- * with its sentence. */
+ * with its sentence. MESSAGE_MAX: none is expected. */
 int message_expect(struct channel *c, enum wire_message type, int timeout_ms, struct message *ret,
 		   struct error *e);
 

@@ -487,6 +487,19 @@ int dump_images(const struct dump *d)
 	return d->images;
 }
 
+int dump_stay_frozen(struct dump *d, struct error *e)
+{
+	int status;
+
+	if (d->guard <= 0)
+		return 0;
+	if (write(d->guard_life, "", 1) != 1)
+		return fail(e, errno, "tell the guard");
+	int r = proc_wait(d->guard, &status, e); /* it has heard it when it is gone */
+	d->guard = 0;
+	return r;
+}
+
 int life_checkpoint(const struct checkpoint_options *o, struct error *e)
 {
 	AUTO(dump) struct dump *d = NULL;

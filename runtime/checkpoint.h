@@ -73,6 +73,9 @@ DEFINE_AUTO(dump, struct dump)
 /* For a migration's eyes: valid after dump_prepare. The lock is held by the dump. */
 struct container *dump_container(struct dump *d);
 int dump_images(const struct dump *d); /* directory handle */
+/* Inside `decide`: from here on our death does not let the container run on: it stays frozen, and who moves it
+ * knows why. A `decide` that fails afterwards still lets it. */
+int dump_stay_frozen(struct dump *d, struct error *e);
 
 int life_checkpoint(const struct checkpoint_options *o, struct error *e);
 

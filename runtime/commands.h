@@ -74,7 +74,7 @@ extern const struct opt no_options[];
 extern const struct opt create_rows[]; /* struct create_options: create's and run's */
 
 extern const struct command cmd_checkpoint, cmd_create, cmd_delete, cmd_events, cmd_exec, cmd_features,
-	cmd_kill, cmd_list, cmd_pause, cmd_ps, cmd_restore, cmd_resume, cmd_run, cmd_spec, cmd_start,
-	cmd_state, cmd_switch, cmd_update;
+	cmd_kill, cmd_list, cmd_pause, cmd_ps, cmd_migrate, cmd_receive, cmd_restore, cmd_resume, cmd_run,
+	cmd_spec, cmd_start, cmd_state, cmd_switch, cmd_update;
 
 #endif

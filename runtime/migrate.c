@@ -14,16 +14,16 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
-#include "specs/jsonout.h"
+#include "runtime/migrate_target.h"
 
 bool migrate_is_real(const struct migration *m)
 {
 	return !m->claim.dry_run;
 }
 
-#define ALWAYS	 NULL
-#define REALLY	 migrate_is_real /* not in a dry run */
-#define NOTHING	 NULL
+#define ALWAYS	NULL
+#define REALLY	migrate_is_real /* not in a dry run */
+#define NOTHING NULL
 
 /* name, source, target, undo of either, when, whose function goes on with the rows below, no return */
 const struct migrate_stage migrate_stages[] = {
@@ -105,8 +105,8 @@ static void tell_obstacles(const struct obstacles *o, struct error *e)
 
 	e->code = EBUSY;
 	for (size_t i = 0; i < o->n && used < sizeof(e->msg); i++) {
-		int n = snprintf(e->msg + used, sizeof(e->msg) - used, "%s%s (%s)", i ? "; " : "", o->v[i].what,
-				 o->v[i].todo);
+		int n = snprintf(e->msg + used, sizeof(e->msg) - used, "%s%s (%s)", i ? "; " : "",
+				 o->v[i].what, o->v[i].todo);
 		used += n > 0 ? (size_t)n : 0;
 	}
 }
@@ -175,7 +175,9 @@ static int expect_stage(struct migration *m, struct error *e)
 	struct message stage;
 	char text[64];
 
-	int r = message_expect(m->channel, MESSAGE_STAGE, m->timeout_ms, &stage, e);
+	int r = arrive_until_message(m, e);
+	if (r == 0)
+		r = message_expect(m->channel, MESSAGE_STAGE, m->timeout_ms, &stage, e);
 	if (r < 0)
 		return r;
 	snprintf(text, sizeof(text), "{\"stage\":\"%s\"}", name);

@@ -20,6 +20,8 @@
 #ifndef CORACLE_MIGRATE_H
 #define CORACLE_MIGRATE_H
 
+#include <limits.h>
+
 #include "checkpoint/channel.h"
 #include "checkpoint/converge.h"
 #include "checkpoint/journal.h"
@@ -93,7 +95,8 @@ struct obstacles {
 		char what[300], todo[200];
 	} v[OBSTACLES_MAX];
 };
-void obstacle(struct obstacles *o, const char *todo, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void obstacle(struct obstacles *o, const char *todo, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 char *hello_write(const struct hello *h);
 int hello_read(struct arena *a, const char *text, size_t size, struct hello *ret, struct error *e);
@@ -110,12 +113,18 @@ int hello_make(struct arena *a, const char *criu_path, struct hello *ret, struct
 /* The config that this node will restore with: its own root and volumes instead of the source's paths, and
  * nothing that this node does not allow. (pure) */
 struct config_policy {
-	const char *bundle;		/* the root is <bundle>/rootfs, volumes <bundle>/volumes/N */
-	char *const *shared;		/* paths that a shared root or volume must lie below; NULL: none */
+	const char *bundle;  /* the root is <bundle>/rootfs, volumes <bundle>/volumes/N */
+	char *const *shared; /* paths that a shared root or volume must lie below; NULL: none */
 	bool allow_hooks;
 };
 int config_rewrite(const char *text, size_t size, const struct claim *claim, const struct config_policy *p,
 		   char **ret, struct obstacles *obstacles, struct error *e);
+
+/* Is it a config that this node can restore with at all? */
+int check_config(const char *text, struct obstacles *obstacles, struct error *e);
+
+/* The socket that `receive --listen` listens on: one that systemd has opened for us (LISTEN_FDS), else a new one. */
+int receive_listener(const struct receive_options *o, struct error *e);
 
 /* ---- the story ---- */
 
@@ -144,7 +153,11 @@ struct migrate_stage {
 	void (*undo_source)(struct migration *m);
 	void (*undo_target)(struct migration *m);
 	bool (*active)(const struct migration *m);
-	enum { INSIDE_NOBODY, INSIDE_SOURCE, INSIDE_TARGET } inside; /* whose function goes on with the rows
+	enum {
+		INSIDE_NOBODY,
+		INSIDE_SOURCE,
+		INSIDE_TARGET
+	} inside;	/* whose function goes on with the rows
 									below, from inside CRIU's callback */
 	bool no_return; /* what fails from here on is the other side's to decide */
 };

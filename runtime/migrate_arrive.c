@@ -45,7 +45,8 @@ static size_t frame_size(const uint8_t *header)
 static int feed_files(struct target *t, const uint8_t *data, size_t size, struct error *e)
 {
 	while (size) {
-		size_t want = t->frame_have < FILES_HEADER ? FILES_HEADER : FILES_HEADER + frame_size(t->frame);
+		size_t want = t->frame_have < FILES_HEADER ? FILES_HEADER
+							   : FILES_HEADER + frame_size(t->frame);
 		size_t n = want - t->frame_have < size ? want - t->frame_have : size;
 		memcpy(t->frame + t->frame_have, data, n);
 		t->frame_have += n;
@@ -55,7 +56,8 @@ static int feed_files(struct target *t, const uint8_t *data, size_t size, struct
 			continue;
 		size_t length = frame_size(t->frame);
 		if (length == 0 || length > TREE_FRAME_MAX || t->frame[3] >= t->n_trees)
-			return refuse(e, EPROTO, "files: a frame of %zu bytes for tree %u", length, t->frame[3]);
+			return refuse(e, EPROTO, "files: a frame of %zu bytes for tree %u", length,
+				      t->frame[3]);
 		if (t->frame_have < FILES_HEADER + length)
 			continue;
 		int r = tree_receive(t->trees[t->frame[3]], t->frame + FILES_HEADER, length, e);
@@ -149,12 +151,8 @@ int arrive_all(struct migration *m, struct error *e)
 	while (r == 0 && (t->memory_fd >= 0 || t->images_fd >= 0 || t->files_fd >= 0)) {
 		r = take_streams(m, &message, e);
 		if (r == 0 && message) {
-			struct message unexpected;
-			r = message_expect(m->channel, MESSAGE_ABORT, m->timeout_ms, &unexpected, e);
-			if (r == 0) { /* an abort, after all: let it be told */
-				message_done(&unexpected);
-				r = refuse(e, ECONNABORTED, "the source gave up");
-			}
+			struct message unexpected; /* an abort is told as what it says */
+			r = message_expect(m->channel, MESSAGE_MAX, m->timeout_ms, &unexpected, e);
 		}
 	}
 	if (r < 0)

@@ -145,7 +145,9 @@ static void compare_cpus(const char *theirs, const char *ours, struct obstacles 
 		p += *p == ' ';
 	}
 	if (used)
-		obstacle(ret, "move to a node whose processor has all of them, or use --force if no program uses them",
+		obstacle(ret,
+			 "move to a node whose processor has all of them, or use --force if no program uses "
+			 "them",
 			 "the destination's processor lacks%s", missing);
 }
 
@@ -158,8 +160,8 @@ static void version_text(uint64_t version, char buf[static 40])
 void hello_compare(const struct hello *theirs, const struct hello *ours, struct obstacles *ret)
 {
 	if (!str_eq(theirs->machine, ours->machine))
-		obstacle(ret, "move to a node of the same architecture", "the source is %s, the destination %s",
-			 theirs->machine, ours->machine);
+		obstacle(ret, "move to a node of the same architecture",
+			 "the source is %s, the destination %s", theirs->machine, ours->machine);
 	if (theirs->page_size != ours->page_size)
 		obstacle(ret, "move to a node with the same page size",
 			 "pages have %llu bytes at the source, %llu at the destination",
@@ -260,8 +262,8 @@ static const struct field obstacle_fields[] = {
 static const struct object obstacle_object = OBJECT(obstacle_fields, struct answer_obstacle, .strict = true);
 static const struct field answer_fields[] = {
 	{ "stage", JSON_STRING, read_string, offsetof(struct answer, stage), FIELD_REQUIRED },
-	{ "obstacles", JSON_ARRAY, read_objects, offsetof(struct answer, v), .count = offsetof(struct answer, n),
-	  .object = &obstacle_object },
+	{ "obstacles", JSON_ARRAY, read_objects, offsetof(struct answer, v),
+	  .count = offsetof(struct answer, n), .object = &obstacle_object },
 };
 static const struct object answer_object = OBJECT(answer_fields, struct answer, .strict = true);
 

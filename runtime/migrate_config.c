@@ -13,6 +13,7 @@
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
 #include "runtime/migrate.h"
+#include "specs/json.h"
 #include "specs/jsonout.h"
 #include "specs/spec.h"
 
@@ -87,8 +88,8 @@ static void put_value(struct jsonout *o, const char *key, const struct json *v, 
 	case JSON_OBJECT:
 	case JSON_NUMBER: {
 		bool number = v->type == JSON_NUMBER;
-		auto_free char *raw = number ? strndup(v->text, v->size) :
-					       strndup(text + v->start, v->end - v->start);
+		auto_free char *raw = number ? strndup(v->text, v->size)
+					     : strndup(text + v->start, v->end - v->start);
 		jsonout_raw(o, key, raw ? raw : "null");
 		break;
 	}
@@ -129,7 +130,8 @@ static int patch_root(const struct json *root, const char *text, const struct cl
 	if (c->shared_rootfs) {
 		const char *shared = text_of(root, "path");
 		if (!is_shared(shared, p))
-			obstacle(obstacles, "start the receiver with --shared DIR, or move with --rootfs copy",
+			obstacle(obstacles,
+				 "start the receiver with --shared DIR, or move with --rootfs copy",
 				 "the destination does not allow a shared root at %s", shared ? shared : "?");
 		return 0;
 	}
@@ -145,7 +147,8 @@ static bool is_bind(const struct json *mount)
 
 	if (type && (str_eq(type, "bind") || str_eq(type, "none")))
 		return true;
-	for (const struct json *v = options && options->type == JSON_ARRAY ? options->first : NULL; v; v = v->next)
+	for (const struct json *v = options && options->type == JSON_ARRAY ? options->first : NULL; v;
+	     v = v->next)
 		if (v->type == JSON_STRING && (str_eq(v->text, "bind") || str_eq(v->text, "rbind")))
 			return true;
 	return false;
@@ -169,8 +172,10 @@ static int patch_mount(const struct json *mount, const char *text, const struct 
 	if (v->mode == VOLUME_SHARED) {
 		const char *source = text_of(mount, "source");
 		if (!is_shared(source, p))
-			obstacle(obstacles, "start the receiver with --shared DIR, or move with --volume PATH=copy",
-				 "the destination does not allow a shared volume at %s", source ? source : "?");
+			obstacle(obstacles,
+				 "start the receiver with --shared DIR, or move with --volume PATH=copy",
+				 "the destination does not allow a shared volume at %s",
+				 source ? source : "?");
 		return 0;
 	}
 	if (str_format(path, sizeof(path), "%s/volumes/%zu", p->bundle, (size_t)(v - c->volumes)) < 0)
@@ -196,8 +201,10 @@ static void check_hooks(const struct json *hooks, const struct config_policy *p,
 		return;
 	for (const struct json *kind = hooks->first; kind; kind = kind->next)
 		if (kind->type == JSON_ARRAY && kind->size)
-			obstacle(obstacles, "start the receiver with --allow-hooks if the source may run programs there",
-				 "the config has %s hooks: programs that would run on the destination", kind->key);
+			obstacle(obstacles,
+				 "start the receiver with --allow-hooks if the source may run programs there",
+				 "the config has %s hooks: programs that would run on the destination",
+				 kind->key);
 }
 
 static int by_start(const void *a, const void *b)
@@ -251,7 +258,8 @@ int config_rewrite(const char *text, size_t size, const struct claim *claim, con
 			r = patch_mount(m, text, claim, p, &patches, obstacles, e);
 	if (r == 0) {
 		const struct json *linux_object = json_get(tree, "linux");
-		check_namespaces(linux_object && linux_object->type == JSON_OBJECT ? linux_object : NULL, obstacles);
+		check_namespaces(linux_object && linux_object->type == JSON_OBJECT ? linux_object : NULL,
+				 obstacles);
 		check_hooks(json_get(tree, "hooks"), p, obstacles);
 		*ret = apply(text, size, &patches);
 		r = *ret ? 0 : fail(e, ENOMEM, "config");

@@ -196,7 +196,6 @@ static int act(struct migration *m, const struct converge_round *previous, const
 
 static int run_rounds(struct migration *m, struct error *e)
 {
-	struct source *s = m->source;
 	struct converge_round rounds[2] = { 0 };
 	enum converge_verdict verdict = CONVERGE_GO_ON;
 
@@ -215,7 +214,8 @@ static int run_rounds(struct migration *m, struct error *e)
 /* Without tracking all of it goes in the frozen window: is that below the limit? A local link is guessed. */
 static int check_without_rounds(struct source *s, struct error *e)
 {
-	uint64_t rate = 400000000; /* bytes per second; what one stream was measured to do on a small machine */
+	uint64_t rate =
+		400000000; /* bytes per second; what one stream was measured to do on a small machine */
 
 	if (s->policy.bandwidth && s->policy.bandwidth < rate)
 		rate = s->policy.bandwidth;
@@ -224,7 +224,8 @@ static int check_without_rounds(struct source *s, struct error *e)
 	if (expected <= (uint64_t)s->policy.downtime_limit_ms * 1000 || s->policy.force)
 		return 0;
 	return refuse(e, EBUSY,
-		      "this kernel cannot track the container's memory, so all of it is copied while it stands still: "
+		      "this kernel cannot track the container's memory, so all of it is copied while it "
+		      "stands still: "
 		      "about %llu ms, the limit is %u ms: raise --downtime-limit, or use --force",
 		      (unsigned long long)(expected / 1000), s->policy.downtime_limit_ms);
 }
@@ -246,7 +247,8 @@ static int choose_tracking(struct source *s, struct error *e)
 	int r = track_choose(wanted, &have, &s->track, e);
 	if (r == 0 && s->track == TRACK_CRIU) {
 		if (wanted == TRACK_CRIU)
-			return refuse(e, EOPNOTSUPP, "--track criu: not implemented for migration yet; wp is");
+			return refuse(e, EOPNOTSUPP,
+				      "--track criu: not implemented for migration yet; wp is");
 		s->track = TRACK_NONE;
 	}
 	if (r == 0)
@@ -271,7 +273,8 @@ int source_memory(struct migration *m, struct error *e)
 		return r;
 	if (s->track == TRACK_NONE)
 		return check_without_rounds(s, e);
-	const struct track_source source = { .list = list_processes, .arg = s,
+	const struct track_source source = { .list = list_processes,
+					     .arg = s,
 					     .init = dump_container(s->dump)->state->pid };
 	r = tracker_new(s->track, &source, &s->tracker, e);
 	return r < 0 ? r : run_rounds(m, e);
@@ -349,13 +352,14 @@ int memory_end_pager(struct migration *m, struct error *e)
 
 	int r = proc_wait(s->pager, &status, e);
 	s->pager = 0;
-	replace_fd(&s->memory_fd, -1); /* the end of the stream */
+	channel_end_stream(&s->memory_fd); /* the end of the stream */
 	if (r < 0)
 		return r;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		if (s->last->error.code)
 			return refuse(e, s->last->error.code, "%s", s->last->error.msg);
-		return refuse(e, EIO, "the process that sends pages ended with status %d", proc_exit_code(status));
+		return refuse(e, EIO, "the process that sends pages ended with status %d",
+			      proc_exit_code(status));
 	}
 	s->progress.round++;
 	now->started_us = (uint64_t)(s->mark_ns - s->progress.began_ns) / 1000;

@@ -24,8 +24,9 @@
 #include "runtime/base/log.h"
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
+#include "runtime/commands.h"
+#include "runtime/received.h"
 #include "runtime/stored_config.h"
-#include "specs/jsonout.h"
 
 enum { REFREEZE_MS = 2000 };
 
@@ -105,8 +106,11 @@ static int prepare_dump(struct migration *m, struct error *e)
 	s->dump_options = (struct checkpoint_options){
 		.globals = s->o->globals,
 		.id = s->o->id,
-		.image = { .image_path = s->images_path, .criu = s->o->criu, .tcp_established = true,
-			   .file_locks = true, .ext_unix_sk = false },
+		.image = { .image_path = s->images_path,
+			   .criu = s->o->criu,
+			   .tcp_established = true,
+			   .file_locks = true,
+			   .ext_unix_sk = false },
 		.page_fd = s->pages_criu,
 		.keep_record = true,
 		.decisions = &s->decisions,
@@ -235,7 +239,7 @@ static int on_frozen(void *arg, struct error *e)
 	s->frozen = true;
 	source_mark(s, FROZEN_FREEZE);
 	int r = files_send_changes(m, true, e);
-	replace_fd(&s->files_fd, -1);
+	channel_end_stream(&s->files_fd);
 	source_mark(s, FROZEN_FILES);
 	if (r == 0)
 		r = memory_start_pager(m, e);
@@ -247,7 +251,7 @@ static int send_images(struct migration *m, struct error *e)
 	struct source *s = m->source;
 
 	int r = imagestream_send(dump_images(s->dump), s->images_fd, &s->progress.image_bytes, e);
-	replace_fd(&s->images_fd, -1);
+	channel_end_stream(&s->images_fd);
 	if (r == -EPIPE || r == -ECONNRESET)
 		r = channel_failure(m->channel, e->msg, e);
 	return r;
@@ -303,7 +307,8 @@ static void __attribute__((noreturn)) leave_frozen(struct migration *m, const st
 	control_close(s);
 	progress_end(&s->progress, "kept frozen");
 	refuse(&told, EINPROGRESS,
-	       "the destination was granted the container and has not said whether it runs there (%s): the copy here "
+	       "the destination was granted the container and has not said whether it runs there (%s): the "
+	       "copy here "
 	       "stays frozen. When the destination can be reached: coracle migrate --resolve %s",
 	       why->msg, s->o->id);
 	log_failure(&told);
@@ -357,18 +362,10 @@ int source_grant(struct migration *m, struct error *e)
 	if (r == JOURNAL_RUNNING)
 		return 0;
 	m->resolved = true;
-	return refuse(e, ECONNABORTED,
-		      "the destination could not let the container run; it runs on here");
+	return refuse(e, ECONNABORTED, "the destination could not let the container run; it runs on here");
 }
 
 /* ---- after it ---- */
-
-/* A bundle that `receive` made is ours to remove; others are their makers'. */
-static void remove_bundle(const struct source *s, const char *bundle)
-{
-	(void)s;
-	received_bundle_remove(bundle);
-}
 
 int source_release(struct migration *m, struct error *e)
 {
@@ -381,12 +378,16 @@ int source_release(struct migration *m, struct error *e)
 	if (r == 0)
 		r = migrate_await_answer(m, &late);
 	if (r < 0)
-		log_warning("the container runs at the destination, which did not say good-bye: %s", late.msg);
+		log_warning("the container runs at the destination, which did not say good-bye: %s",
+			    late.msg);
 	struct container *c = dump_container(s->dump);
 	auto_free char *bundle = strdup(c->state->bundle);
+	control_close(s);
+	dump_free(s->dump); /* and with it the container's lock */
+	s->dump = NULL;
 	r = resolve_finish(s->o->globals, m->journal, m->journal_dir, JOURNAL_RUNNING, s->o->keep, e);
 	if (r == 0 && bundle && !s->o->keep)
-		remove_bundle(s, bundle);
+		received_bundle_remove(bundle); /* others are their makers' */
 	return r;
 }
 
@@ -417,7 +418,8 @@ static int read_options(struct source *s, struct error *e)
 	if (o->rootfs && !str_eq(o->rootfs, "copy") && !str_eq(o->rootfs, "shared"))
 		return usage(e, "--rootfs %s: expected copy or shared", o->rootfs);
 	if (o->post_copy)
-		return refuse(e, EOPNOTSUPP, "--post-copy: not implemented yet; without it, pages are copied before");
+		return refuse(e, EOPNOTSUPP,
+			      "--post-copy: not implemented yet; without it, pages are copied before");
 	if (o->recover)
 		return refuse(e, EOPNOTSUPP, "--recover: needs --post-copy, which is not implemented yet");
 	int r = o->report ? progress_check_report(o->report, e) : 0;
@@ -434,7 +436,9 @@ static int read_options(struct source *s, struct error *e)
 static int open_channel(struct migration *m, struct error *e)
 {
 	const struct migrate_options *o = m->source->o;
-	const struct transport_options t = { .receiver = o->receiver, .tls_dir = o->tls_dir, .timeout_ms = 10000 };
+	const struct transport_options t = { .receiver = o->receiver,
+					     .tls_dir = o->tls_dir,
+					     .timeout_ms = 10000 };
 	const struct channel_options c = { .bandwidth = o->bandwidth, .codec = m->source->codec };
 	struct transport *transport;
 
@@ -526,8 +530,14 @@ static const char *outcome(const struct migration *m, int r)
 
 int life_migrate(const struct migrate_options *o, struct error *e)
 {
-	struct source s = { .o = o, .group = -1, .memory_fd = -1, .images_fd = -1, .files_fd = -1,
-			    .pages_ours = -1, .pages_criu = -1, .control = -1 };
+	struct source s = { .o = o,
+			    .group = -1,
+			    .memory_fd = -1,
+			    .images_fd = -1,
+			    .files_fd = -1,
+			    .pages_ours = -1,
+			    .pages_criu = -1,
+			    .control = -1 };
 	struct migration m = { .source = &s, .journal_dir = -1, .timeout_ms = o->timeout_ms };
 	AUTO(arena) struct arena *arena = m.arena = arena_new();
 

@@ -63,8 +63,8 @@ void memory_undo(struct source *s);
 int source_pids(const struct source *s, pid_t **ret, size_t *ret_n, struct error *e);
 
 /* ---- files (migrate_files.c) ---- */
-int files_open(struct migration *m, struct error *e);	      /* measure: fills the claim */
-int files_send_all(struct migration *m, struct error *e);     /* while it runs */
+int files_open(struct migration *m, struct error *e);	  /* measure: fills the claim */
+int files_send_all(struct migration *m, struct error *e); /* while it runs */
 int files_send_changes(struct migration *m, bool last, struct error *e);
 void files_close(struct source *s);
 

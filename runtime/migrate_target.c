@@ -15,12 +15,15 @@
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
+#include "runtime/received.h"
+#include "specs/spec.h"
 
 #define IMAGES_LIMIT (512U << 20) /* all images but memory */
 
@@ -56,10 +59,11 @@ static void check_name(const struct migration *m, struct obstacles *o)
 		obstacle(o, "start the receiver with --allow NAME, or move with --name",
 			 "the destination does not take a container of the name %s", m->claim.name);
 	if (container_open(r->globals, m->claim.name, false, &c, &ignored) == 0)
-		obstacle(o, "delete it, or move with --name", "the destination has a container of the name %s",
-			 m->claim.name);
+		obstacle(o, "delete it, or move with --name",
+			 "the destination has a container of the name %s", m->claim.name);
 	if (lstat(m->target->bundle, &st) == 0)
-		obstacle(o, "remove it, or move with --name", "the destination has %s already", m->target->bundle);
+		obstacle(o, "remove it, or move with --name", "the destination has %s already",
+			 m->target->bundle);
 }
 
 static void check_room(const struct migration *m, struct obstacles *o)
@@ -171,11 +175,24 @@ static int read_claim(struct migration *m, struct error *e)
 	return r;
 }
 
+int check_config(const char *text, struct obstacles *obstacles, struct error *e)
+{
+	AUTO(spec) struct spec *s = NULL;
+	struct error why;
+
+	(void)e;
+	if (spec_parse(text, strlen(text), &s, &why) < 0)
+		obstacle(obstacles, "the destination's version of coracle must know what the config asks for",
+			 "%s", why.msg);
+	return 0;
+}
+
 int target_claim(struct migration *m, struct error *e)
 {
 	struct target *t = m->target;
 	struct obstacles *o = arena_calloc(m->arena, 1, sizeof(*o));
-	const struct config_policy policy = { .bundle = t->bundle, .shared = t->o->shared.v,
+	const struct config_policy policy = { .bundle = t->bundle,
+					      .shared = t->o->shared.v,
 					      .allow_hooks = t->o->allow_hooks };
 
 	if (!o)
@@ -271,6 +288,29 @@ void target_unfiles(struct migration *m)
 static int on_decide(void *arg, pid_t init, struct error *e);
 static int on_resumed(void *arg, pid_t init, struct error *e);
 
+/* CRIU inherits what the container's descriptors 0, 1, 2 become: nothing of ours, and not the session of an ssh
+ * that would wait for it. */
+static int hide_stdio(int saved[static 3], struct error *e)
+{
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++)
+		saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+	for (int i = 0; i < 3; i++)
+		if (null < 0 || dup2(null, i) < 0)
+			return fail(e, errno, "open /dev/null");
+	return 0;
+}
+
+static void show_stdio(int saved[static 3])
+{
+	for (int i = 0; i < 3; i++) {
+		if (saved[i] >= 0)
+			dup2(saved[i], i);
+		cleanup_close(&saved[i]);
+	}
+}
+
 int target_prepare(struct migration *m, struct error *e)
 {
 	struct target *t = m->target;
@@ -281,14 +321,20 @@ int target_prepare(struct migration *m, struct error *e)
 		.id = m->claim.name,
 		.bundle = t->bundle,
 		.config_text = t->config,
-		.image = { .image_path = t->images_path, .criu = t->o->criu, .tcp_established = true,
+		.image = { .image_path = t->images_path,
+			   .criu = t->o->criu,
+			   .tcp_established = true,
 			   .file_locks = true },
 		.detach = true,
 		.keep = true,
 		.images_dir = t->images,
 		.decisions = &t->decisions,
 	};
-	int r = restore_prepare(&t->restore_options, &t->restore, e);
+	int saved[3];
+	int r = hide_stdio(saved, e);
+	if (r == 0)
+		r = restore_prepare(&t->restore_options, &t->restore, e);
+	show_stdio(saved);
 	return r == 0 ? migrate_answer(m, NULL, e) : r;
 }
 
@@ -304,8 +350,8 @@ int target_memory(struct migration *m, struct error *e)
 {
 	struct target *t = m->target;
 	/* Contents and index; what is written twice is kept twice for a while. */
-	uint64_t limit = t->o->memory_limit > 0 ? (uint64_t)t->o->memory_limit :
-						  m->claim.memory_bytes * 2 + (256ULL << 20);
+	uint64_t limit = t->o->memory_limit > 0 ? (uint64_t)t->o->memory_limit
+						: m->claim.memory_bytes * 2 + (256ULL << 20);
 
 	int r = page_store_new(limit, &t->store, e);
 	if (r == 0)
@@ -447,11 +493,16 @@ static int take_container(struct migration *m, struct error *e)
 }
 
 /* The first message says what the connection is for. */
-static int serve(const struct receive_options *o, struct channel *channel, int journal_dir, const struct hello *ours,
-		 struct error *e)
+static int serve(const struct receive_options *o, struct channel *channel, int journal_dir,
+		 const struct hello *ours, struct error *e)
 {
-	struct target t = { .o = o, .bundle_fd = -1, .images = -1, .memory_fd = -1, .images_fd = -1, .files_fd = -1 };
-	struct migration m = { .target = &t, .channel = channel, .journal_dir = journal_dir, .ours = *ours,
+	struct target t = {
+		.o = o, .bundle_fd = -1, .images = -1, .memory_fd = -1, .images_fd = -1, .files_fd = -1
+	};
+	struct migration m = { .target = &t,
+			       .channel = channel,
+			       .journal_dir = journal_dir,
+			       .ours = *ours,
 			       .timeout_ms = o->timeout_ms };
 	AUTO(arena) struct arena *arena = m.arena = arena_new();
 	struct message question = { 0 };
@@ -488,8 +539,8 @@ static int serve_transport(const struct receive_options *o, struct transport *t,
 }
 
 /* Each connection has a process of its own. What it says goes to the log; the listener goes on. */
-static int listen_loop(const struct receive_options *o, int listener, const struct hello *ours, int journal_dir,
-		       struct error *e)
+static int listen_loop(const struct receive_options *o, int listener, const struct hello *ours,
+		       int journal_dir, struct error *e)
 {
 	const struct transport_options to = { .tls_dir = o->tls_dir };
 
@@ -519,7 +570,21 @@ static int listen_loop(const struct receive_options *o, int listener, const stru
 	}
 }
 
-static int run_receive(const struct receive_options *o, const struct hello *ours, int journal_dir, struct error *e)
+/* sd_listen_fds(3): the first descriptor after stderr, if they are meant for this process. */
+int receive_listener(const struct receive_options *o, struct error *e)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	uint32_t number;
+
+	if (pid && fds && str_to_u32(pid, &number) == 0 && (pid_t)number == getpid() && str_eq(fds, "1")) {
+		fcntl(3, F_SETFD, FD_CLOEXEC);
+		return 3;
+	}
+	return transport_listen(o->listen, e);
+}
+
+static int run_receive(const struct receive_options *o, const struct hello *ours, int journal_dir,
+		       struct error *e)
 {
 	struct transport *t;
 

@@ -18,6 +18,8 @@
 /* One sentence each for both programs' help: what a command of coracle-node does. */
 #define SUMMARY_SWITCH	   "make and look after virtual switches"
 #define SUMMARY_CHECKPOINT "write a running container into images"
+#define SUMMARY_MIGRATE	   "move a running container to another node"
+#define SUMMARY_RECEIVE	   "take a running container from another node"
 #define SUMMARY_RESTORE	   "make a running container out of images"
 
 /* The path of coracle-node. -ENOENT: not installed; the error says where it was looked for. */

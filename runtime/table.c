@@ -37,5 +37,7 @@ const struct command *const commands[] = {
 	NODE(switch, "switch", SUMMARY_SWITCH),
 	NODE(checkpoint, "checkpoint", SUMMARY_CHECKPOINT),
 	NODE(restore, "restore", SUMMARY_RESTORE),
+	NODE(migrate, "migrate", SUMMARY_MIGRATE),
+	NODE(receive, "receive", SUMMARY_RECEIVE),
 	NULL,
 };

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 COMMANDS = ["create", "start", "run", "exec", "kill", "delete", "state", "list", "ps", "pause", "resume", "update",
-            "events", "spec", "features", "checkpoint", "restore", "switch"]
+            "events", "spec", "features", "checkpoint", "restore", "migrate", "receive", "switch"]
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
