@@ -10,8 +10,7 @@
 static const struct opt migrate_options_table[] = {
 	{ "dry-run", 'n', OPT_FLAG, AT(dry_run), NULL, "only say what stands in the way, on both nodes" },
 	{ "name", 0, OPT_STRING, AT(name), "NAME", "the container's name there; the same if absent" },
-	{ "rootfs", 0, OPT_STRING, AT(rootfs), "copy|shared",
-	  "copy the root file system (default), or it is shared" },
+	{ "rootfs", 0, OPT_STRING, AT(rootfs), "copy|shared", "copy its root (default), or find it there" },
 	{ "volume", 0, OPT_LIST, AT(volumes), "PATH=copy|shared|drop", "what becomes of a bind mount" },
 	{ "downtime-limit", 0, OPT_INT, AT(downtime_limit_ms), "MS", "how long it may stand still (300)" },
 	{ "max-rounds", 0, OPT_INT, AT(max_rounds), "N", "rounds of memory at most (30)" },
