@@ -436,6 +436,7 @@ int page_sender_add_parent(struct page_sender *s, uint64_t image, uint64_t vaddr
 		return r;
 	s->stats.seen += n;
 	s->stats.same += n;
+	s->stats.parent += n;
 	while (n) {
 		uint64_t here;
 		const struct page_hash *known = page_table_find(&im->ledger, vaddr >> s->page_shift, n,

@@ -51,6 +51,7 @@ struct page_stats {
 	uint64_t seen;	       /* pages looked at */
 	uint64_t zero;	       /* all zeroes: a few bytes each, or less */
 	uint64_t same;	       /* the destination has them as they are */
+	uint64_t parent;       /* of these, by CRIU's word (soft-dirty), not looked at */
 	uint64_t duplicate;    /* equal to another page that the destination has */
 	uint64_t sent;	       /* pages whose contents were sent */
 	uint64_t later;	       /* post-copy: promised, not sent yet */

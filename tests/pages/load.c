@@ -10,7 +10,9 @@
  *
  * It stops itself (SIGSTOP) when all is there. SIGUSR1: check everything, and exit with 0 or say what is wrong by the status.
  * A page's contents follow from its seed and version alone; the versions are kept twice, inverted. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>

@@ -576,7 +576,10 @@ int main(int argc, char **argv)
 		r = run(&m, (enum page_codec)codec, &e);
 	}
 	if (r < 0) {
+		int status = 0;
 		fprintf(stderr, "%s\n", e.msg);
+		if (m.pid > 0 && waitpid(m.pid, &status, WNOHANG | __WALL) == m.pid)
+			fprintf(stderr, "the program had ended: status %#x\n", (unsigned int)status);
 		if (m.pid > 0)
 			kill(m.pid, SIGKILL);
 		return 1;
