@@ -194,15 +194,7 @@ static int match_link(void *arg, const struct tree_entry *t, struct error *e)
 	inode.dev = st.st_dev;
 	if (!tree_set_find(d->linked, &inode, sizeof(inode)))
 		return 0;
-	int r = tree_send_object(d->s, t->dir, t->name, t->path, TREE_CHANGED_NAME, e);
-	if (r < 0)
-		return r;
-	char parent[TREE_PATH_MAX + 1];
-	size_t n = strlen(t->path) - strlen(t->name);
-	memcpy(parent, t->path, n);
-	parent[n ? n - 1 : 0] = '\0';
-	return tree_changes_add(&d->touched, parent, TREE_CHANGED_ATTR) < 0 ? fail(e, ENOMEM, "%s", t->path)
-									    : 0;
+	return tree_send_object(d->s, t->dir, t->name, t->path, 0, e);
 }
 
 /* A file that was sent alone has become one of several names: the other names saw no event. Rare; walks over names only. */
@@ -272,7 +264,9 @@ int tree_send_changes(struct tree_sender *s, struct tree_tracker *t, struct erro
 	if (r < 0)
 		return r;
 	s->tracker = t;
+	s->touched = &d->touched;
 	r = send_delta(d, e);
+	s->touched = NULL;
 	s->tracker = NULL;
 	cleanup_close(&d->parent);
 	tree_changes_done(&d->changes);

@@ -418,37 +418,54 @@ static int send_plain(struct tree_sender *s, enum tree_record type, const char *
 	return 0;
 }
 
+/* The receiver makes a name anew that the source has not: the directory gets its times back at the end. */
+static int note_touched(struct tree_sender *s, const char *path, unsigned int changed, struct error *e)
+{
+	char parent[TREE_PATH_MAX + 1];
+	const char *slash = strrchr(path, '/');
+	size_t size = slash ? (size_t)(slash - path) : 0;
+
+	if (!s->touched || changed & TREE_CHANGED_NAME)
+		return 0;
+	memcpy(parent, path, size);
+	parent[size] = '\0';
+	return tree_changes_add(s->touched, parent, TREE_CHANGED_ATTR) < 0
+		       ? fail(e, ENOMEM, "%s", s->place.name)
+		       : 0;
+}
+
 /* The links that an object belongs to: 1: nothing more is to be sent, as it became another name of what is there. */
 static int join_links(struct tree_sender *s, const char *path, const struct stat *st, unsigned int *changed,
 		      struct error *e)
 {
 	struct tree_inode inode = { st->st_dev, st->st_ino }, known;
+	bool is_known = tree_links_find(s->links, path, &known);
 
-	if (tree_links_find(s->links, path, &known)) {
-		if (known.ino == inode.ino && known.dev == inode.dev) {
-			if (*changed & TREE_CHANGED_NAME) /* the number may be that of another file by now */
-				*changed = TREE_CHANGED_CONTENT | TREE_CHANGED_ATTR;
-			return 0;
-		}
-		tree_links_remove(s->links, path);
-		*changed |= TREE_CHANGED_NAME;
+	if (is_known && known.ino == inode.ino && known.dev == inode.dev) {
+		if (*changed & TREE_CHANGED_NAME) /* the number may be that of another file by now */
+			*changed = TREE_CHANGED_CONTENT | TREE_CHANGED_ATTR;
+		return 0;
 	}
+	if (is_known)
+		tree_links_remove(s->links, path);
+	else if (st->st_nlink < 2)
+		return 0;
+	int r = note_touched(s, path, *changed, e);
+	if (r < 0)
+		return r;
+	*changed |= TREE_CHANGED_NAME; /* what is there may be another's, too */
 	if (st->st_nlink < 2)
 		return 0;
 	const char *other = tree_links_other(s->links, inode, path);
-	if (other) {
-		int r = send_link(s, path, other, e);
-		if (r < 0)
-			return r;
-	}
+	if (other)
+		r = send_link(s, path, other, e);
+	if (r < 0)
+		return r;
 	if (tree_links_add(s->links, path, inode) < 0)
 		return fail(e, ENOMEM, "%s/%s", s->place.name, path);
-	if (!other) {
-		*changed |= TREE_CHANGED_NAME;
-		return 0;
-	}
-	*changed &= ~(unsigned int)TREE_CHANGED_NAME;
-	return *changed == 0;
+	if (other)
+		*changed &= ~(unsigned int)TREE_CHANGED_NAME;
+	return other && *changed == 0;
 }
 
 static int open_file(int dir, const char *name, struct stat *ret_st)

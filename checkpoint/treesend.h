@@ -23,6 +23,8 @@ struct tree_attrs {
 int tree_read_attrs(struct tree_attrs *a, int fd, int dir, const char *name, bool live,
 		    const struct tree_place *place, const char *path, struct error *e);
 
+struct tree_changes; /* treetrack.h */
+
 struct tree_sender {
 	struct tree_place place; /* root is a detached read-only mount */
 	struct tree_links *links;
@@ -32,6 +34,9 @@ struct tree_sender {
 	struct tree_counts counts;
 	bool begun, walked, ended;
 	struct timespec looked; /* just before the object at hand was looked at */
+	struct tree_changes
+		*touched; /* of a delta: directories whose times the receiver spoils without a change of
+					 name in the source; or NULL */
 	struct tree_writer writer;
 	struct tree_attrs attrs; /* of the object at hand */
 	uint8_t chunk[TREE_CHUNK] __attribute__((aligned(16)));

@@ -356,6 +356,9 @@ def run_pytest(binary, xml, arguments):
             node.put(copy_source(packed + "/source"), "/bed/source")
         node.put(binary, "/bed/bin/coracle")
         node.put(os.path.join(os.path.dirname(binary), "coracle-node"), "/bed/bin/coracle-node")
+        treecopy = os.path.join(os.path.dirname(binary), "tests/files/treecopy")
+        if os.path.exists(treecopy):
+            node.put(treecopy, "/bed/bin/tests/files/treecopy")
         node.put(build_payload(os.path.join(trees.cache_dir(), "payload")), "/bed/bin/payload")
         process = node.start(
             ["python3", "-B", "-m", "pytest", "-q", "--junitxml=/bed/results.xml", *arguments, "."], cwd="/bed/source/tests",

@@ -128,7 +128,7 @@ def same(source, destination, **how):
         mount = top
         while not os.path.ismount(mount):
             mount = os.path.dirname(mount)
-        subprocess.run(["mount", "-o", "remount,noatime", mount], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,noatime", mount], check=True)
     a, b = listing(source, **how), listing(destination, **how)
     assert a.keys() == b.keys(), f"only here: {sorted(a.keys() - b.keys())[:9]}; only there: {sorted(b.keys() - a.keys())[:9]}"
     different = {p: {k: (a[p].get(k), b[p].get(k)) for k in a[p].keys() | b[p].keys() if a[p].get(k) != b[p].get(k)}
