@@ -105,9 +105,10 @@ int switch_allow(struct sw *s, const struct net_port *port, const struct net_pub
 int switch_forbid(struct sw *s, const struct net_port *port, bool published, struct error *e);
 
 /* The link itself, into network namespace `netns`: made, set up, addresses, default routes of the families in
- * `routes`, the rate limited. */
-enum { SWITCH_ROUTE4 = 1 << 0, SWITCH_ROUTE6 = 1 << 1 };
-int switch_plug(struct sw *s, const struct net_port *port, int netns, unsigned int routes, struct error *e);
+ * `routes`, the rate limited. With SWITCH_PUBLISHED the container reaches itself by what is published through the
+ * port. */
+enum { SWITCH_ROUTE4 = 1 << 0, SWITCH_ROUTE6 = 1 << 1, SWITCH_PUBLISHED = 1 << 2 };
+int switch_plug(struct sw *s, const struct net_port *port, int netns, unsigned int how, struct error *e);
 int switch_unplug(struct sw *s, const struct net_port *port, struct error *e);
 
 /* The families in which the switch has a gateway. */

@@ -277,6 +277,7 @@ int switch_allow(struct sw *s, const struct net_port *port, const struct net_pub
 		return r;
 	struct nft_port rules = port_rules(port, bridge);
 	rules.held = held;
+	rules.reflects = n_published > 0;
 	nft_port_add(b, &rules);
 	each_publish(b, port, published, n_published, nft_publish_add);
 	r = nft_ask(s->nft, b, e);
@@ -305,7 +306,7 @@ int switch_forbid(struct sw *s, const struct net_port *port, bool published, str
 
 /* ---- links ---- */
 
-static int make_link(struct sw *s, const struct net_port *port, int netns, struct error *e)
+static int make_link(struct sw *s, const struct net_port *port, int netns, unsigned int how, struct error *e)
 {
 	AUTO(nl_batch) struct nl_batch *b = nl_batch_new();
 	struct mac ours = mac_derive(port->link);
@@ -318,8 +319,10 @@ static int make_link(struct sw *s, const struct net_port *port, int netns, struc
 						 .peer_netns = netns,
 						 .master = s->bridge,
 						 .up = true });
-	if (s->conf->private)
-		link_set_port(b, port->link, PORT_ISOLATED, PORT_ISOLATED);
+	unsigned int flags = (s->conf->private ? PORT_ISOLATED : 0) |
+			     (how & SWITCH_PUBLISHED ? PORT_HAIRPIN : 0);
+	if (flags)
+		link_set_port(b, port->link, flags, flags);
 	return nl_ask(s->route, b, e);
 }
 
@@ -380,16 +383,16 @@ static int limit_outside(const struct sw *s, const struct net_port *port, struct
 	return nl_ask(s->route, b, e);
 }
 
-int switch_plug(struct sw *s, const struct net_port *port, int netns, unsigned int routes, struct error *e)
+int switch_plug(struct sw *s, const struct net_port *port, int netns, unsigned int how, struct error *e)
 {
 	int r = switch_is_up(s, e);
 	if (r == 0)
 		return refuse(e, ENETDOWN, "switch %s is not up", s->conf->name);
 	if (r > 0)
-		r = make_link(s, port, netns, e);
+		r = make_link(s, port, netns, how, e);
 	if (r < 0)
 		return prefix(e, "switch %s", s->conf->name);
-	r = settle_inside(s, port, netns, routes, e);
+	r = settle_inside(s, port, netns, how, e);
 	if (r == 0)
 		r = limit_outside(s, port, e);
 	if (r == 0)

@@ -246,9 +246,11 @@ static int plug_ports(struct walk *w, struct error *e)
 		    0)
 			a->routed |= switch_routes(s);
 	}
+	size_t publishing = published_port(a->n, a->wires.of_port);
 	for (size_t i = a->first; i < a->n->n_ports; i++) {
+		unsigned int publishes = i == publishing && a->n->n_published ? SWITCH_PUBLISHED : 0;
 		unsigned int routes = switch_routes(a->wires.of_port[i]) & ~a->routed;
-		int r = switch_plug(a->wires.of_port[i], &a->n->ports[i], a->netns, routes, e);
+		int r = switch_plug(a->wires.of_port[i], &a->n->ports[i], a->netns, routes | publishes, e);
 		if (r < 0) {
 			unplug_from(a, i);
 			return r;
