@@ -38,10 +38,9 @@ void create_runtime_undo_network(struct walk *w)
 	struct create *c = story(w);
 	struct error ignored;
 
-	if (c->helper.pid > 0)
-		network_helper_stop(&c->helper);
-	else
-		network_helper_detach(c->container, &ignored);
+	network_helper_stop(&c->helper);
+	/* Kept already, or the helper itself was killed. */
+	network_helper_detach(c->container, &ignored);
 }
 
 int create_runtime_start_network(struct walk *w, struct error *e)

@@ -39,6 +39,7 @@ class Coracle:
         self.directory = str(directory)
         os.makedirs(self.directory, exist_ok=True)
         self.root = os.path.join(self.directory, "state")
+        self.options = []       # global options, before the command
         self._numbers = itertools.count(1)
         self.ids = []
 
@@ -46,7 +47,7 @@ class Coracle:
         return {**ENV, **{k: os.environ[k] for k in PASSED_ON if k in os.environ}, **(extra or {})}
 
     def argv(self, *args):
-        return [self.binary, "--root", self.root, *map(str, args)]
+        return [self.binary, "--root", self.root, *self.options, *map(str, args)]
 
     def new_id(self):
         """An id no other container of this driver has."""
