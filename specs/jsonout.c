@@ -245,3 +245,42 @@ char *jsonout_take(struct jsonout *o, size_t *ret_size)
 	o->used = o->room = 0;
 	return take_ptr(o->text);
 }
+
+static void copy_number(struct jsonout *o, const char *key, const struct json *v)
+{
+	char text[512];
+
+	/* A number is as long as its writer liked; what does not fit here is none that anybody reads. */
+	if (str_format(text, sizeof(text), "%.*s", (int)v->size, v->text) < 0)
+		jsonout_null(o, key);
+	else
+		jsonout_raw(o, key, text);
+}
+
+void jsonout_copy(struct jsonout *o, const char *key, const struct json *v, jsonout_change *change, void *arg)
+{
+	switch ((enum json_type)v->type) {
+	case JSON_BOOL:
+		jsonout_bool(o, key, v->boolean);
+		return;
+	case JSON_NUMBER:
+		copy_number(o, key, v);
+		return;
+	case JSON_STRING:
+		jsonout_string(o, key, v->text);
+		return;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		if (v->type == JSON_ARRAY)
+			jsonout_array(o, key);
+		else
+			jsonout_object(o, key);
+		for (const struct json *i = v->first; i; i = i->next)
+			if (!change || !change(arg, o, i))
+				jsonout_copy(o, i->key, i, change, arg);
+		jsonout_end(o);
+		return;
+	default:
+		jsonout_null(o, key);
+	}
+}

@@ -41,6 +41,12 @@ void jsonout_strings(struct jsonout *o, const char *key, const char *const *list
 /* A value that is JSON already, as it is. */
 void jsonout_raw(struct jsonout *o, const char *key, const char *json);
 
+/* A value of a tree as it is, but for what `change` does: it is asked for each value inside (not for v itself), and
+ * answers true if it has put something in its place, or nothing. NULL: nobody is asked. */
+struct json;
+typedef bool jsonout_change(void *arg, struct jsonout *o, const struct json *v);
+void jsonout_copy(struct jsonout *o, const char *key, const struct json *v, jsonout_change *change, void *arg);
+
 /* A line's end after the top value, for files. */
 void jsonout_newline(struct jsonout *o);
 
