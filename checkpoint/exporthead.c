@@ -70,8 +70,8 @@ static READER(read_version)
 	(void)object;
 	int r = read_integer(v, 0, INT64_MAX, &version, e);
 	if (r == 0 && version != FORMAT_VERSION)
-		return json_fail(v, e, "format %lld is not the one this coracle knows (%d)", (long long)version,
-				 FORMAT_VERSION);
+		return json_fail(v, e, "format %lld is not the one this coracle knows (%d)",
+				 (long long)version, FORMAT_VERSION);
 	return r;
 }
 
@@ -195,13 +195,16 @@ static void __attribute__((format(printf, 2, 3))) add(struct list *l, const char
 
 static bool is_bind(const struct spec_mount *m)
 {
-	return (m->type && str_eq(m->type, "bind")) || strv_has(m->options, "bind") || strv_has(m->options, "rbind");
+	return (m->type && str_eq(m->type, "bind")) || strv_has(m->options, "bind") ||
+	       strv_has(m->options, "rbind");
 }
 
 /* File systems that show nothing of the host's. */
 static bool is_own(const struct spec_mount *m)
 {
-	static const char *const types[] = { "proc", "tmpfs", "devpts", "mqueue", "sysfs", "cgroup", "cgroup2" };
+	static const char *const types[] = {
+		"proc", "tmpfs", "devpts", "mqueue", "sysfs", "cgroup", "cgroup2"
+	};
 
 	for (size_t i = 0; m->type && i < COUNT_OF(types); i++)
 		if (str_eq(m->type, types[i]))
@@ -214,9 +217,11 @@ static void demand_mounts(struct list *l, const struct spec *s)
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		const struct spec_mount *m = &s->mounts[i];
 		if (is_bind(m))
-			add(l, "bind mount of the host's %.60s at %.60s", m->source ? m->source : "?", m->destination);
+			add(l, "bind mount of the host's %.60s at %.60s", m->source ? m->source : "?",
+			    m->destination);
 		else if (!is_own(m))
-			add(l, "mount of a %.20s file system at %.60s", m->type ? m->type : "?", m->destination);
+			add(l, "mount of a %.20s file system at %.60s", m->type ? m->type : "?",
+			    m->destination);
 	}
 }
 
@@ -229,25 +234,37 @@ static void demand_namespaces(struct list *l, const struct spec *s)
 			add(l, "the host's %s namespace", ns_types[own[i]].oci);
 	for (size_t i = 0; i < s->n_namespaces; i++)
 		if (s->namespaces[i].path)
-			add(l, "the %s namespace %.100s", ns_types[s->namespaces[i].kind].oci, s->namespaces[i].path);
+			add(l, "the %s namespace %.100s", ns_types[s->namespaces[i].kind].oci,
+			    s->namespaces[i].path);
+}
+
+/* What any engine gives a container without being asked. */
+static bool is_ordinary(const char *capability)
+{
+	static const char *const more[] = { "CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW" }; /* docker's */
+	struct default_options ours;
+	int n = capability_number(capability);
+
+	for (size_t i = 0; i < COUNT_OF(more); i++)
+		if (str_eq(capability, more[i]))
+			return true;
+	default_options_init(&ours);
+	return n >= 0 && (ours.caps >> n & 1);
 }
 
 static void demand_capabilities(struct list *l, const struct spec *s)
 {
 	const struct spec_capabilities *c = s->process ? s->process->capabilities : NULL;
-	struct default_options defaults;
 
 	if (!c)
 		return;
-	default_options_init(&defaults);
 	char *const *const sets[] = { c->bounding, c->permitted, c->effective, c->inheritable, c->ambient };
 	for (size_t i = 0; i < COUNT_OF(sets); i++)
 		for (char *const *name = sets[i]; name && *name; name++) {
 			bool told = false;
 			for (size_t k = 0; k < i && !told; k++)
 				told = sets[k] && strv_has((char *const *)sets[k], *name);
-			int n = capability_number(*name);
-			if (!told && (n < 0 || !(defaults.caps >> n & 1)))
+			if (!told && !is_ordinary(*name))
 				add(l, "%.40s", *name);
 		}
 }
@@ -261,8 +278,8 @@ static void demand_devices(struct list *l, const struct spec *s)
 			add(l, "device %.100s", s->devices[i].path);
 	for (size_t i = 0; r && i < r->n_devices; i++)
 		if (r->devices[i].allow)
-			add(l, "access to device %c %lld:%lld", r->devices[i].type, (long long)r->devices[i].major,
-			    (long long)r->devices[i].minor);
+			add(l, "access to device %c %lld:%lld", r->devices[i].type,
+			    (long long)r->devices[i].major, (long long)r->devices[i].minor);
 }
 
 size_t export_demands(const struct spec *s, struct export_demand *ret, size_t room)

@@ -18,11 +18,11 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/error.h"
 
-#define EXPORT_HEAD   "coracle-export.json"
-#define EXPORT_CONFIG "config.json"
-#define EXPORT_IMAGES "images"
-#define EXPORT_ROOT   "rootfs"
-#define EXPORT_LAYER  "layer"
+#define EXPORT_HEAD    "coracle-export.json"
+#define EXPORT_CONFIG  "config.json"
+#define EXPORT_IMAGES  "images"
+#define EXPORT_ROOT    "rootfs"
+#define EXPORT_LAYER   "layer"
 
 #define EXPORT_ID_SIZE 65 /* 64 hexadecimal digits, random */
 
@@ -36,8 +36,8 @@ struct export_head {
 	struct arena *arena;
 	const char *export_id, *container, *created, *coracle, *kernel, *machine;
 	uint64_t page_size, criu;
-	uint64_t bytes, entries; /* of contents, in all that follows */
-	bool layer;		 /* only the writable layer is in it; then: */
+	uint64_t bytes, entries;   /* of contents, in all that follows */
+	bool layer;		   /* only the writable layer is in it; then: */
 	struct export_base *bases; /* the uppermost first */
 	size_t n_bases;
 	bool tcp_established, shell_job, file_locks, ext_unix_sk;

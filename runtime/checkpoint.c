@@ -377,6 +377,8 @@ static int end(struct walk *w, struct error *e)
 	int r = cgroup_kill(d->cgroup, e);
 	if (r < 0 || d->options.keep_record)
 		return r;
+	d->container->keep_storage =
+		!d->options.exported; /* the images need the root that they were made on */
 	return life_remove(d->container, -1, d->spec, e);
 }
 
@@ -498,6 +500,11 @@ int dump_stay_frozen(struct dump *d, struct error *e)
 	int r = proc_wait(d->guard, &status, e); /* it has heard it when it is gone */
 	d->guard = 0;
 	return r;
+}
+
+int dump_criu_version(const struct dump *d)
+{
+	return d->criu_version;
 }
 
 int life_checkpoint(const struct checkpoint_options *o, struct error *e)

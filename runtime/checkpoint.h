@@ -60,6 +60,7 @@ struct checkpoint_options {
 	int page_fd;   /* pages go to this connected socket (ps.fd) instead; 0: none */
 	bool leave_running, pre_dump, tcp_skip_in_flight, link_remap;
 	bool check;	  /* only say what could not be dumped (checkpoint --check) */
+	bool exported;	  /* the file has all of it: what was imported for the container may go */
 	bool keep_record; /* migration: the stopped container's record is its own business */
 	const struct dump_decisions *decisions; /* NULL: none */
 };
@@ -76,6 +77,7 @@ int dump_images(const struct dump *d); /* directory handle */
 /* Inside `decide`: from here on our death does not let the container run on: it stays frozen, and who moves it
  * knows why. A `decide` that fails afterwards still lets it. */
 int dump_stay_frozen(struct dump *d, struct error *e);
+int dump_criu_version(const struct dump *d); /* CRIU_VERSION() */
 
 int life_checkpoint(const struct checkpoint_options *o, struct error *e);
 

@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd_checkpoint.c - coracle checkpoint: options only; the story is checkpoint.c */
 #include "runtime/commands.h"
+#include "runtime/export.h"
 #include "runtime/image_options.h"
 #include "runtime/node.h"
+#include "runtime/storage.h"
 
-#define AT(field) offsetof(struct checkpoint_options, field)
+struct checkpoint_command {
+	struct checkpoint_options dump; /* first: its rows' offsets are its own */
+	struct export_options export;
+};
+
+#define EXPORT_AT(field) offsetof(struct checkpoint_command, export.field)
+#define AT(field)	 offsetof(struct checkpoint_command, dump.field)
 static const struct opt checkpoint_options_table[] = {
+	{ "export", 0, OPT_STRING, EXPORT_AT(file), "FILE",
+	  "everything into one file (-: to stdout): config, root, memory; see restore --import" },
+	{ "layer", 0, OPT_FLAG, EXPORT_AT(layer), NULL,
+	  "with --export: of an overlay only the writable layer" },
+	{ "level", 0, OPT_INT, EXPORT_AT(level), "N",
+	  "with --export: how hard to compress, 1 (default) to 19" },
+	{ "storage", 0, OPT_STRING, EXPORT_AT(storage), "DIR",
+	  "with --export: where images lie meanwhile (default: " STORAGE_DEFAULT ")" },
+	{ "progress", 0, OPT_STRING, EXPORT_AT(progress), "HOW", "with --export: bar, json or none" },
 	{ NULL, 0, OPT_TABLE, AT(image), NULL, NULL, image_rows },
 	{ "leave-running", 'R', OPT_FLAG, AT(leave_running), NULL, "let the container run on afterwards" },
 	{ "pre-dump", 0, OPT_FLAG, AT(pre_dump), NULL,
@@ -24,11 +41,11 @@ static const struct opt checkpoint_options_table[] = {
 
 static int run_checkpoint(struct call *call, struct error *e)
 {
-	struct checkpoint_options *o = call->options;
+	struct checkpoint_command *o = call->options;
 
-	o->globals = call->globals;
-	o->id = call->args[0];
-	return life_checkpoint(o, e);
+	o->dump.globals = call->globals;
+	o->dump.id = call->args[0];
+	return o->export.file ? life_export(&o->export, &o->dump, e) : life_checkpoint(&o->dump, e);
 }
 
 const struct command cmd_checkpoint = {
@@ -36,7 +53,7 @@ const struct command cmd_checkpoint = {
 	.arguments = "ID",
 	.summary = SUMMARY_CHECKPOINT,
 	.options = checkpoint_options_table,
-	.options_size = sizeof(struct checkpoint_options),
+	.options_size = sizeof(struct checkpoint_command),
 	.min_args = 1,
 	.max_args = 1,
 	.node = true,

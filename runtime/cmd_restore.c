@@ -1,11 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd_restore.c - coracle restore: options only; the story is restore.c */
 #include "runtime/commands.h"
+#include "runtime/export.h"
 #include "runtime/image_options.h"
 #include "runtime/node.h"
+#include "runtime/storage.h"
 
-#define AT(field) offsetof(struct restore_options, field)
+struct restore_command {
+	struct restore_options restore;
+	struct import_options import;
+};
+
+#define IMPORT_AT(field) offsetof(struct restore_command, import.field)
+#define AT(field)	 offsetof(struct restore_command, restore.field)
 static const struct opt restore_options_table[] = {
+	{ "import", 0, OPT_STRING, IMPORT_AT(file), "FILE",
+	  "out of a file of checkpoint --export (-: stdin), on any node" },
+	{ "name", 0, OPT_STRING, IMPORT_AT(name), "ID",
+	  "with --import: the container's name (default: as it was)" },
+	{ "private", 0, OPT_FLAG, IMPORT_AT(private), NULL,
+	  "with --import: share no files with other containers out of the same file" },
+	{ "base", 0, OPT_LIST, IMPORT_AT(bases), "DIR",
+	  "with --import: a directory that the file's layer may stand on" },
+	{ "storage", 0, OPT_STRING, IMPORT_AT(storage), "DIR",
+	  "with --import: where its files live (default: " STORAGE_DEFAULT ")" },
+	{ "progress", 0, OPT_STRING, IMPORT_AT(progress), "HOW", "with --import: bar, json or none" },
 	{ NULL, 0, OPT_TABLE, AT(image), NULL, NULL, image_rows },
 	{ "bundle", 'b', OPT_STRING, AT(bundle), "DIR", "the bundle (default: the working directory)" },
 	{ "detach", 'd', OPT_FLAG, AT(detach), NULL, "return when the container runs" },
@@ -27,20 +46,29 @@ static const struct opt restore_options_table[] = {
 
 static int run_restore(struct call *call, struct error *e)
 {
-	struct restore_options *o = call->options;
+	struct restore_command *o = call->options;
 
-	o->globals = call->globals;
-	o->id = call->args[0];
-	return life_restore(o, &call->exit_code, e);
+	o->restore.globals = call->globals;
+	if (!o->import.file && !call->n_args)
+		return usage(e, "restore: missing argument; usage: coracle restore [OPTION...] ID");
+	if (!o->import.file) {
+		o->restore.id = call->args[0];
+		return life_restore(&o->restore, &call->exit_code, e);
+	}
+	if (call->n_args && o->import.name)
+		return usage(e, "restore: --name and an ID: the one or the other");
+	if (call->n_args)
+		o->import.name = call->args[0];
+	return life_import(&o->import, &o->restore, &call->exit_code, e);
 }
 
 const struct command cmd_restore = {
 	.name = "restore",
-	.arguments = "ID",
+	.arguments = "[ID]",
 	.summary = SUMMARY_RESTORE,
 	.options = restore_options_table,
-	.options_size = sizeof(struct restore_options),
-	.min_args = 1,
+	.options_size = sizeof(struct restore_command),
+	.min_args = 0,
 	.max_args = 1,
 	.node = true,
 	.run = run_restore,

@@ -34,6 +34,7 @@ struct container {
 	int dir;  /* the container's directory */
 	bool locked;
 	struct state *state; /* NULL: half made, no record */
+	bool keep_storage;   /* of an imported one, when it is removed (storage.h) */
 };
 
 void container_free(struct container *c);

@@ -21,6 +21,7 @@
 #include "runtime/base/sys.h"
 #include "runtime/network_helper.h"
 #include "runtime/rootless.h"
+#include "runtime/storage.h"
 #include "runtime/stored_config.h"
 
 int config_load(const struct container *c, struct spec **ret, struct error *e)
@@ -120,6 +121,11 @@ int life_remove(struct container *c, int cgroup_root, const struct spec *s, stru
 		return r;
 	if (c->state)
 		run_poststop(c, s);
+	if (c->state && !c->keep_storage && storage_is_clone(c->state->bundle, c->id)) {
+		r = storage_release(c->state->bundle, c->id, e);
+		if (r < 0)
+			return r;
+	}
 	return container_remove(c, e);
 }
 

@@ -69,8 +69,8 @@ static int open_parts(struct storage *s, const char *path, struct error *e)
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
 		return fail(e, errno, "open storage %s", s->path);
 	if (st.st_uid != geteuid() || (st.st_mode & 022))
-		return refuse(e, EPERM, "storage %s: uid %u owns it, mode %04o: others could write it", s->path,
-			      (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777);
+		return refuse(e, EPERM, "storage %s: uid %u owns it, mode %04o: others could write it",
+			      s->path, (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777);
 	s->bases = make_below(s->fd, "bases", e);
 	if (s->bases < 0)
 		return s->bases;
@@ -297,8 +297,9 @@ int storage_clone_make(const struct storage *s, const char *name, const char *ow
 			return prefix(e, "what an earlier %s left", name);
 	}
 	if (mkdirat(s->clones, name, 0700) < 0)
-		return errno == EEXIST ? refuse(e, EEXIST, "%s/clones/%s is another container's", s->path, name)
-				       : fail(e, errno, "make directory %s/clones/%s", s->path, name);
+		return errno == EEXIST
+			       ? refuse(e, EEXIST, "%s/clones/%s is another container's", s->path, name)
+			       : fail(e, errno, "make directory %s/clones/%s", s->path, name);
 	auto_close int dir = openat(s->clones, name, DIR_FLAGS);
 	if (dir < 0 || flock(dir, LOCK_EX) < 0)
 		return fail(e, errno, "open %s/clones/%s", s->path, name);
@@ -368,9 +369,11 @@ int storage_release(const char *bundle, const char *id, struct error *e)
 	struct stat st;
 
 	/* Ours only if it says so itself. */
-	if (str_format(path, sizeof(path), "%s/owner", bundle) < 0 || lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	if (str_format(path, sizeof(path), "%s/owner", bundle) < 0 || lstat(path, &st) < 0 ||
+	    !S_ISREG(st.st_mode))
 		return 0;
-	str_format(path, sizeof(path), "%.*s", (int)(strlen(bundle) - strlen("/clones/") - strlen(id)), bundle);
+	str_format(path, sizeof(path), "%.*s", (int)(strlen(bundle) - strlen("/clones/") - strlen(id)),
+		   bundle);
 	int r = storage_open(path, &s, e);
 	return r < 0 ? r : storage_clone_remove(s, id, e);
 }

@@ -47,8 +47,8 @@ int storage_base_drop(const struct storage *s, const char *export_id, int base, 
 /* Make clones/NAME, for the container whose state directory is `owner`; one that a container left which is
  * gone is removed first. -EEXIST. Returns its directory, locked: keep it open until that
  * directory is there. With `base` (locked) a user of it. */
-int storage_clone_make(const struct storage *s, const char *name, const char *owner, const char *export_id, int base,
-		       struct error *e);
+int storage_clone_make(const struct storage *s, const char *name, const char *owner, const char *export_id,
+		       int base, struct error *e);
 /* Unmount and remove it, and its base if it was the last one's. */
 int storage_clone_remove(const struct storage *s, const char *name, struct error *e);
 

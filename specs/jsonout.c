@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/str.h"
 #include "specs/json.h"
 
 #define MAX_DEPTH 32

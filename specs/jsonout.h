@@ -45,7 +45,8 @@ void jsonout_raw(struct jsonout *o, const char *key, const char *json);
  * answers true if it has put something in its place, or nothing. NULL: nobody is asked. */
 struct json;
 typedef bool jsonout_change(void *arg, struct jsonout *o, const struct json *v);
-void jsonout_copy(struct jsonout *o, const char *key, const struct json *v, jsonout_change *change, void *arg);
+void jsonout_copy(struct jsonout *o, const char *key, const struct json *v, jsonout_change *change,
+		  void *arg);
 
 /* A line's end after the top value, for files. */
 void jsonout_newline(struct jsonout *o);
