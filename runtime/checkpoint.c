@@ -31,6 +31,7 @@
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/dump.h"
+#include "runtime/image_network.h"
 #include "runtime/image_options.h"
 #include "runtime/image_set.h"
 #include "runtime/stored_config.h"
@@ -63,7 +64,8 @@ static int open_container(struct walk *w, struct error *e)
 	d->cgroup = container_cgroup(d->container, e);
 	if (d->cgroup < 0)
 		return d->cgroup;
-	return config_load(d->container, &d->spec, e);
+	int loaded = config_load(d->container, &d->spec, e);
+	return loaded == 0 ? image_network_open(d, e) : loaded;
 }
 
 static int open_images(struct walk *w, struct error *e)
@@ -171,6 +173,9 @@ static void thaw(struct dump *d)
 {
 	struct error ignored;
 
+	/* CRIU asks for it too, unless it was ended itself. */
+	if (d->frozen)
+		image_network_release(d, &ignored);
 	if (d->frozen && !d->was_paused)
 		cgroup_freeze(d->cgroup, false, FREEZE_MS, &ignored);
 	d->frozen = false;
@@ -270,7 +275,8 @@ static int on_lock(void *arg, struct criu_event *event, struct error *e)
 	const struct dump_decisions *o = d->options.decisions;
 
 	(void)event;
-	return o && o->hold ? o->hold(o->arg, e) : 0;
+	int r = image_network_hold(d, e);
+	return r == 0 && o && o->hold ? o->hold(o->arg, e) : r;
 }
 
 static int on_unlock(void *arg, struct criu_event *event, struct error *e)
@@ -279,7 +285,8 @@ static int on_unlock(void *arg, struct criu_event *event, struct error *e)
 	const struct dump_decisions *o = d->options.decisions;
 
 	(void)event;
-	return o && o->release ? o->release(o->arg, e) : 0;
+	int r = image_network_release(d, e);
+	return r == 0 && o && o->release ? o->release(o->arg, e) : r;
 }
 
 /* All images are there, and nothing runs: what completes them, then the decision. */
@@ -292,6 +299,8 @@ static int on_post_dump(void *arg, struct criu_event *event, struct error *e)
 	if (d->options.pre_dump)
 		return 0;
 	int r = dump_save_content(d, e);
+	if (r == 0)
+		r = image_network_save(d, e);
 	if (r == 0)
 		r = brief_write(d->images, d->brief, e);
 	if (r == 0)
@@ -341,6 +350,8 @@ static int dump(struct walk *w, struct error *e)
 	int r = image_fill_request(&d->options.image, &q, e);
 	if (r == 0)
 		r = image_page_server(d->options.page_server, address, sizeof(address), &q, e);
+	if (r == 0 && !d->options.image.network_lock)
+		q.network_lock = image_network_lock(d);
 	if (r == 0)
 		r = criu_ask(d->criu, &q, &callbacks, d->log_path, NULL, e);
 	if (r == 0)
@@ -472,6 +483,7 @@ void dump_free(struct dump *d)
 	cleanup_close(&d->images);
 	cleanup_close(&d->work);
 	brief_free(d->brief);
+	network_free(d->network);
 	spec_free(d->spec);
 	container_free(d->container);
 	free(d->criu_path);

@@ -21,6 +21,7 @@
 
 #include "checkpoint/criu.h"
 #include "runtime/life.h"
+#include "runtime/options.h"
 
 /* Shared by both commands; names and meanings are runc's and crun's. */
 struct image_options {
@@ -101,6 +102,10 @@ struct restore_options {
 	const char *console_socket, *pid_file;
 	const char *lsm_profile, *lsm_mount_context;
 	bool detach, no_pivot, no_subreaper, keep;
+	struct opt_list switches, published, dns; /* instead of what the images say of its wires */
+	/* migration: network_export() of the source; NULL: read from the images. Wired before anything is mounted,
+	 * held until tasks may run, announced then. */
+	const char *network_text;
 	/* migration: the images' directory as a handle (else image.image_path is opened), which may be empty
 	 * until restore_finish */
 	int images_dir;				   /* 0: open image.image_path */

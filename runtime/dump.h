@@ -8,6 +8,7 @@
 #include "checkpoint/brief.h"
 #include "runtime/base/steps.h"
 #include "runtime/checkpoint.h"
+#include "specs/network.h"
 #include "specs/spec.h"
 
 struct dump {
@@ -26,6 +27,7 @@ struct dump {
 	bool was_paused, frozen, over; /* over: the container has ended, or runs on as it should */
 	pid_t guard;		       /* thaws the group if we are killed */
 	int guard_life;		       /* its end tells the guard that we are gone; -1 */
+	struct network *network;       /* how it is wired; NULL: by nothing of ours */
 	struct brief *brief;	       /* and the arena of the lists below */
 	const char **external, **skip; /* NULL-terminated */
 	size_t n_external, n_skip;

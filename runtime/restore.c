@@ -32,6 +32,7 @@
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/image_network.h"
 #include "runtime/image_options.h"
 #include "runtime/image_set.h"
 #include "runtime/inherit.h"
@@ -176,6 +177,26 @@ static int limit_devices(struct walk *w, struct error *e)
 	return cgroup_devices_apply(c->cgroup, c->spec->resources, !c->cgroup_existed, e);
 }
 
+static int plan_network(struct walk *w, struct error *e)
+{
+	return image_network_plan(story(w), e);
+}
+
+static bool has_network(const struct walk *w)
+{
+	return story(w)->create.network != NULL;
+}
+
+static int attach_network(struct walk *w, struct error *e)
+{
+	return image_network_attach(story(w), e);
+}
+
+static void undo_network(struct walk *w)
+{
+	image_network_detach(story(w));
+}
+
 static bool is_wired(const struct walk *w)
 {
 	const struct restore_decisions *o = story(w)->options.decisions;
@@ -195,10 +216,12 @@ static const struct step prepare_steps[] = {
 	{ "load config", WHO_RUNTIME, load_config },
 	{ "open images", WHO_RUNTIME, open_images },
 	{ "reserve id", WHO_RUNTIME, create_runtime_reserve_id, create_runtime_undo_reserve },
+	{ "plan the network", WHO_RUNTIME, plan_network },
 	{ "prepare", WHO_RUNTIME, prepare },
 	{ "create cgroup", WHO_RUNTIME, create_runtime_make_cgroup, create_runtime_undo_cgroup },
 	{ "start CRIU", WHO_RUNTIME, start_criu, undo_criu },
 	{ "limit devices", WHO_RUNTIME, limit_devices },
+	{ "attach the network", WHO_RUNTIME, attach_network, undo_network, has_network },
 	{ "wire the network", WHO_RUNTIME, wire, NULL, is_wired },
 };
 
@@ -284,6 +307,8 @@ static int on_pre_resume(void *arg, struct criu_event *event, struct error *e)
 		ret = cgroup_apply_late(c->cgroup, c->spec->resources, e);
 	if (ret == 0)
 		ret = create_runtime_record(&w, e);
+	if (ret == 0)
+		ret = image_network_let_go(r, e);
 	if (ret < 0) {
 		r->lost = *e;
 		cgroup_kill(c->cgroup, &ignored);
@@ -424,9 +449,14 @@ static int restore(struct walk *w, struct error *e)
 		ret = image_fill_request(&r->options.image, &q, e);
 	if (ret == 0)
 		ret = ask(r, &q, e);
-	if (ret < 0)
+	if (ret < 0) {
 		undo_restore(w);
-	return ret;
+		return ret;
+	}
+	/* It is in the container's group, and would be paused with it. */
+	criu_free(r->criu);
+	r->criu = NULL;
+	return 0;
 }
 
 static bool was_paused(const struct walk *w)
@@ -472,6 +502,9 @@ static void take_options(struct restore *r, const struct restore_options *o)
 		.console_socket = o->console_socket,
 		.pid_file = o->pid_file,
 		.no_pivot = o->no_pivot,
+		.switches = o->switches,
+		.published = o->published,
+		.dns = o->dns,
 		.run = true,
 		.detach = o->detach,
 	};

@@ -21,7 +21,8 @@ struct restore {
 	char *stage; /* directory of the staged mounts, in CRIU's mount namespace */
 	struct criu *criu;
 	int netns, uts, ipc; /* those that CRIU is in, if they are made for the container; -1 */
-	bool own_ipc;	     /* staged so: message queues are ours */
+	bool network_came; /* create.network is the record of the images: its addresses are taken, and no others */
+	bool own_ipc;	   /* staged so: message queues are ours */
 	struct brief *brief;
 	bool committed;
 	struct error lost; /* what made us kill in pre-resume, where CRIU does not listen */
