@@ -45,7 +45,7 @@ int image_network_open(struct dump *d, struct error *e)
 
 	if (r == -ENOENT)
 		return 0;
-	return r == 0 ? network_files_restore(d->container, d->network, d->spec, e) : r;
+	return r == 0 ? network_files_mounts(d->container, d->network, d->spec, e) : r;
 }
 
 int image_network_hold(const struct dump *d, struct error *e)

@@ -137,14 +137,12 @@ static int add_mount(struct spec *s, const char *source, const char *destination
 	return 0;
 }
 
-static int add_resolv(const struct container *c, const struct network *n, struct spec *s, struct error *e)
+static int add_resolv(const struct container *c, struct spec *s, struct error *e)
 {
 	auto_free char *owner = NULL;
 	char path[PATH_MAX];
 
-	int r = write_resolv(c, n, e);
-	if (r == 0)
-		r = network_owner_path(c, &owner, e);
+	int r = network_owner_path(c, &owner, e);
 	if (r < 0)
 		return r;
 	if (str_format(path, sizeof(path), "%s/" NETWORK_RESOLV, owner) < 0)
@@ -172,15 +170,22 @@ static int add_hosts(const struct container *c, const struct network *n, struct 
 	return r < 0 ? r : add_mount(s, path, "/etc/hosts", e);
 }
 
-int network_files_restore(const struct container *c, struct network *n, struct spec *s, struct error *e)
+int network_files_mounts(const struct container *c, const struct network *n, struct spec *s, struct error *e)
 {
 	int r = 0;
 
 	if (n->hosts)
 		r = add_hosts(c, n, s, e);
 	if (r == 0 && n->resolv)
-		r = add_resolv(c, n, s, e);
+		r = add_resolv(c, s, e);
 	return r;
+}
+
+int network_files_restore(const struct container *c, struct network *n, struct spec *s, struct error *e)
+{
+	int r = n->resolv ? write_resolv(c, n, e) : 0;
+
+	return r == 0 ? network_files_mounts(c, n, s, e) : r;
 }
 
 int network_files_make(const struct container *c, struct network *n, struct spec *s, struct error *e)

@@ -50,6 +50,8 @@ int network_helper_detach(const struct container *c, struct error *e);
 /* Before the container is made: choose which of the two are ours (those that the config does not mount
  * itself), make them, and add their mounts to `s`. Sets n->hosts, n->resolv. */
 int network_files_make(const struct container *c, struct network *n, struct spec *s, struct error *e);
+/* For checkpoint: the mounts of a record that a running container has, nothing is made. */
+int network_files_mounts(const struct container *c, const struct network *n, struct spec *s, struct error *e);
 /* For restore: the mounts of a record, its files made again. */
 int network_files_restore(const struct container *c, struct network *n, struct spec *s, struct error *e);
 

@@ -516,6 +516,50 @@ static void listen_check(void)
 	}
 }
 
+/* ---- a server of lines for somebody outside: each is given back with its number on this connection ---- */
+
+static void *serve_lines(void *arg)
+{
+	int fd = (int)(long)arg, n = 0;
+	char line[256], reply[300];
+
+	for (size_t used = 0;;) {
+		ssize_t got = read(fd, line + used, 1);
+		if (got <= 0)
+			break;
+		if (line[used] != '\n' && ++used < sizeof(line) - 1)
+			continue;
+		line[used] = '\0';
+		used = 0;
+		int size = snprintf(reply, sizeof(reply), "%d %s\n", ++n, line);
+		if (write(fd, reply, (size_t)size) != size)
+			break;
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *serve_connections(void *arg)
+{
+	for (;;) {
+		pthread_t t;
+		int fd = accept((int)(long)arg, NULL, NULL);
+		if (fd >= 0)
+			pthread_create(&t, NULL, serve_lines, (void *)(long)fd);
+	}
+	return NULL;
+}
+
+static void server_setup(void)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = htons(7200) }; /* IPv4, too */
+	pthread_t t;
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	NEED(bind(fd, (void *)&a, sizeof(a)) == 0 && listen(fd, 16) == 0);
+	NEED(pthread_create(&t, NULL, serve_connections, (void *)(long)fd) == 0);
+}
+
 /* ---- UDP ---- */
 
 static int udp[2];
@@ -933,6 +977,7 @@ static const struct mode {
 	{ "unix", unix_setup, unix_check },
 	{ "tcp", tcp_setup, tcp_check },
 	{ "listen", listen_setup, listen_check },
+	{ "server", server_setup, idle },
 	{ "udp", udp_setup, udp_check },
 	{ "events", events_setup, events_check },
 	{ "clocks", clocks_setup, clocks_check },
