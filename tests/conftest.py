@@ -115,6 +115,11 @@ def binary():
     return path
 
 
+def beside(binary):
+    """The other program, which coracle finds beside itself."""
+    return os.path.join(os.path.dirname(binary), "coracle-node")
+
+
 @pytest.fixture
 def bundle(tmp_path, payload):
     """bundle("echo", "hi") makes a bundle that runs these words of tests/init.c; see lib/bundle.py."""
@@ -153,10 +158,7 @@ def nodes(request, binary, payload):
     made = []
 
     def start(*names, tree="native", binds=None):
-        wanted = {binary: "/bed/bin/coracle", payload: "/bed/payload", **(binds or {})}
-        other = os.path.join(os.path.dirname(binary), "coracle-node")
-        if os.path.exists(other):
-            wanted[other] = "/bed/bin/coracle-node"
+        wanted = {binary: "/bed/bin/coracle", beside(binary): "/bed/bin/coracle-node", payload: "/bed/payload", **(binds or {})}
         new = [NativeNode(name, tree, wanted) for name in names]
         made.extend(new)
         return new if len(new) > 1 else new[0]
@@ -183,6 +185,7 @@ def vms(request, binary, payload):
             machine = VmNode(name)
             made.append(machine)
             machine.put(binary, "/bed/bin/coracle")
+            machine.put(beside(binary), "/bed/bin/coracle-node")
             machine.put(payload, "/bed/payload")
         new = made[-len(names):]
         return new if len(new) > 1 else new[0]

@@ -51,6 +51,11 @@ TREES = {
     "vm": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 qemu-system-x86 criu crun runc iproute2 iputils-ping "
            "nftables iptables kmod busybox-static procps psmisc socat jq python3 python3-pytest strace redis-server "
            "systemd systemd-sysv dbus dbus-user-session libpam-systemd uidmap openssl curl"),
+    # Engines that call coracle, in a virtual machine with systemd.
+    "engines": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 systemd systemd-sysv dbus dbus-user-session "
+                "libpam-systemd uidmap podman crun runc containerd docker.io docker-cli containernetworking-plugins "
+                "netavark aardvark-dns passt slirp4netns fuse-overlayfs criu iproute2 iptables nftables kmod "
+                "busybox-static procps psmisc jq python3 catatonit ca-certificates login passwd"),
     # Builds suites of others that are written in Go (tests/suites).
     "suites": ("trixie", "golang-go golang-github-blang-semver-dev golang-github-google-uuid-dev "
                "golang-github-hashicorp-go-multierror-dev golang-github-mrunalp-fileutils-dev "

@@ -3,8 +3,8 @@
 # vm-init.sh - pid 1 of a virtual machine of the bed; run by busybox, first in the initramfs, then on the root
 #
 # The root is a read-only image with a tmpfs over it: nothing outlives the machine.  From the kernel's command
-# line: bed.flavour=bare (this script stays pid 1, and the agents are its children).  A flavour with systemd as
-# pid 1 would, at the end of stage two, start the agents as a unit and exec it.
+# line: bed.flavour=bare (this script stays pid 1, and the agents are its children) or systemd (which then is pid 1
+# and starts the agents as a unit).
 export PATH=/bed/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 
 stage_initramfs() {
@@ -23,8 +23,50 @@ stage_initramfs() {
     exec $B switch_root /root /bed/busybox sh /bed/init stage-root
 }
 
+# systemd mounts what it needs by itself; it only gets the unit that starts the agents, and no unit that would wait
+# for something that such a machine has not.
+start_systemd() {
+    units=/etc/systemd/system
+    $B mkdir -p $units/multi-user.target.wants
+    cat >$units/bed.service <<UNIT
+[Unit]
+Description=the bed's agents
+DefaultDependencies=no
+After=systemd-tmpfiles-setup.service multi-user.target
+
+[Service]
+ExecStart=/bed/busybox sh /bed/init agents
+Delegate=yes
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+    $B ln -sf ../bed.service $units/multi-user.target.wants/bed.service
+    $B ln -sf multi-user.target $units/default.target
+    for unit in getty.target serial-getty@ttyS0.service systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer \
+        dpkg-db-backup.timer e2scrub_all.timer fstrim.timer systemd-networkd-wait-online.service; do
+        $B ln -sf /dev/null $units/$unit
+    done
+    [ -e /etc/machine-id ] || $B touch /etc/machine-id
+    exec /lib/systemd/systemd
+}
+
+start_agents() {
+    B=/bed/busybox
+    $B ip link set lo up
+    [ -e /dev/net/tun ] || $B mknod -m 666 /dev/net/tun c 10 200
+    # a group of their own below the unit's, so that what they start may be moved
+    own=/sys/fs/cgroup$($B sed -n 's/^0:://p' /proc/self/cgroup)
+    $B mkdir -p "$own/agents" && echo $$ >"$own/agents/cgroup.procs"
+    for port in /dev/vport*; do /bed/agent "$port" & done
+    echo "bed: up after $($B cut -d' ' -f1 /proc/uptime) s" >/dev/console
+    while :; do wait; $B sleep 1; done
+}
+
 stage_root() {
     B=/bed/busybox
+    case $($B cat /proc/cmdline) in *bed.flavour=systemd*) start_systemd ;; esac
     $B mount -o remount,nosuid,nodev,noexec /proc
     $B mkdir -p /dev/pts /dev/shm /dev/mqueue /dev/net
     $B mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
@@ -54,5 +96,6 @@ stage_root() {
 
 case ${1-} in
 stage-root) stage_root ;;
+agents) start_agents ;;
 *) stage_initramfs ;;
 esac

@@ -50,6 +50,12 @@ criu check; iptables-save; nft list ruleset; tar --version; ip addr; ps ax; redi
 rm -rf /tmp/*; sync
 """
 
+WARM_UP_SYSTEMD = """
+systemctl is-system-running --wait
+for program in podman docker containerd ctr crun busctl; do command -v $program >/dev/null && $program --version; done
+sync
+"""
+
 
 class VmProcess(Process):
     """A command in the machine; a thread reads what its agent sends."""
@@ -159,25 +165,26 @@ def qemu_command(tree):
             tree + "/usr/bin/qemu-system-x86_64", "-L", tree + "/usr/share/qemu", "-L", tree + "/usr/share/seabios"]
 
 
-def state_path(directory):
-    """The saved state: only the qemu that saved it, with the same devices, can load it.  The image's directory
-    stands for the qemu, which is of the same tree; this file for the devices."""
+def state_path(directory, flavour="bare"):
+    """The saved state: only the qemu that saved it, with the same devices, can load it.  The key of the tree "vm"
+    stands for the qemu, this file for the devices."""
     with open(__file__, "rb") as f:
-        return os.path.join(directory, "state-" + hashlib.sha256(f.read()).hexdigest()[:12])
+        key = hashlib.sha256(f.read() + trees.tree_key("vm").encode()).hexdigest()[:12]
+    return os.path.join(directory, f"state-{flavour}-{key}")
 
 
 class VmNode(Node):
-    """A virtual machine.  flavour: what is pid 1; only "bare" (vm-init.sh) so far."""
+    """A virtual machine of the tree `tree`.  flavour: what is pid 1, "bare" (vm-init.sh) or "systemd"."""
 
-    def __init__(self, name="vm", flavour="bare", boot=False):
+    def __init__(self, name="vm", flavour="bare", boot=False, tree="vm"):
         self.name = name
         self.flavour = flavour
         self._ports = queue.Queue()
         self._up = False
         self._undo = contextlib.ExitStack()
         try:
-            directory = image.build() if boot else prepare()
-            self._start_qemu(directory, None if boot else state_path(directory))
+            directory = image.build(tree) if boot else prepare(tree, flavour)
+            self._start_qemu(directory, None if boot else state_path(directory, flavour))
             self._connect(boot)
             self._settle()
         except BaseException:
@@ -309,19 +316,19 @@ class VmLink(Link):
                 os.unlink(node.directory + "/peer")
 
 
-def prepare(log=sys.stderr):
+def prepare(tree="vm", flavour="bare", log=sys.stderr):
     """Make image and saved state unless they are there; returns their directory."""
-    directory = image.build(log=log)
-    state = state_path(directory)
+    directory = image.build(tree, log=log)
+    state = state_path(directory, flavour)
     if not os.path.exists(state):
         with trees.locked("state.lock"):
             if not os.path.exists(state):
                 print("bed: booting the machine, to save its state", file=log, flush=True)
                 start = time.monotonic()
-                with VmNode("saved", boot=True) as node:
-                    node.run(WARM_UP, timeout=300, check=False)
+                with VmNode("saved", flavour, boot=True, tree=tree) as node:
+                    node.run(WARM_UP if flavour == "bare" else WARM_UP_SYSTEMD, timeout=300, check=False)
                     node.save_state(state + ".unfinished")
-                for old in glob.glob(directory + "/state-*[!d]"):
+                for old in glob.glob(f"{directory}/state-{flavour}-*[!d]"):
                     os.unlink(old)
                 os.rename(state + ".unfinished", state)
                 print(f"bed: state saved after {time.monotonic() - start:.0f} s", file=log, flush=True)

@@ -47,6 +47,13 @@ def _vm():
     return os.path.isdir(trees.tree_path("vm")) or f"{trees.tree_path('vm')} is not made"
 
 
+def _engines():
+    there = _vm()
+    if there is not True:
+        return there
+    return os.path.isdir(trees.tree_path("engines")) or f"{trees.tree_path('engines')} is not made"
+
+
 def _memory_track():
     """CRIU's dirty page tracking: the soft-dirty bit (55) of a page just written is set."""
     import ctypes
@@ -101,6 +108,7 @@ NEEDS = {
     "node": _node,                          # private namespaces: may look at all processes, mounts, cgroups
     "tree": _tree,                          # the fixtures `node` and `nodes`
     "vm": _vm,                              # the fixtures `vm` and `vms`
+    "engines": _engines,                    # a virtual machine with Debian's engines (tests/engines)
     "memory-track": _memory_track,          # pre-copy: CRIU's memory tracking
     "stock-kernel": _stock_kernel,
     "userns": _userns,
