@@ -69,6 +69,10 @@ def needs_of(item):
 
 
 def pytest_collection_modifyitems(config, items):
+    if not os.environ.get("CORACLE_TEST_ALL"):
+        late = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=late)
+        items[:] = [item for item in items if item not in late]
     if not config.option.for_vm:
         return
     for_vm, seen = [], set()

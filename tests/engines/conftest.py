@@ -9,6 +9,7 @@ import os
 import pytest
 
 IMAGE = r"""
+systemctl stop docker docker.socket containerd
 for store in /var/lib/containers /var/lib/docker /var/lib/containerd; do
     mkdir -p $store; mount -t tmpfs -o mode=711 tmpfs $store
 done
@@ -17,6 +18,7 @@ for name in $(/bed/busybox --list); do [ $name = busybox ] || ln -s busybox /roo
 printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n' >/root/box/etc/passwd
 chmod 1777 /root/box/tmp
 tar -C /root/box -cf /root/box.tar .
+echo containers:200000:65536 | tee -a /etc/subuid >>/etc/subgid
 """
 
 

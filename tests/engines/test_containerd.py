@@ -14,7 +14,7 @@ IMAGE = "localhost/box:latest"
 @pytest.fixture(scope="module")
 def ctr(machine):
     machine.run(f"systemctl start containerd && {{ podman image exists box || podman import -q /root/box.tar box; }} && "
-                f"podman save -q --format oci-archive -o /root/box.oci {IMAGE} && ctr image import --snapshotter native /root/box.oci", timeout=180)
+                f"podman save -q --format oci-archive -o /root/box.oci {IMAGE} && ctr image import /root/box.oci", timeout=180)
 
     def call(line, **how):
         return machine.run("ctr " + line, timeout=120, **how)
@@ -22,7 +22,7 @@ def ctr(machine):
     assert containers_of_coracle(machine) == ""
 
 
-RUN = "run --snapshotter native --runc-binary /usr/local/sbin/coracle"
+RUN = "run --runc-binary /usr/local/sbin/coracle"
 
 
 def test_run_gives_output_and_exit_codes(ctr):

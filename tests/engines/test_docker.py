@@ -51,12 +51,14 @@ def test_a_container_through_its_life(docker):
     docker("rm life")
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_seen(docker):
     docker("run --name oom --memory 16m --memory-swap 16m box sh -c 'head -c 64m /dev/zero | tail -c 60m >/dev/null; sleep 100'", check=False)
     assert docker("inspect --format '{{.State.OOMKilled}}' oom").out == "true\n"
     docker("rm -f oom")
 
 
+@pytest.mark.slow
 def test_the_default_profile_of_seccomp_is_there(docker):
     assert docker("run --rm box sh -c 'grep Seccomp: /proc/self/status'").out.split() == ["Seccomp:", "2"]
     assert docker("run --rm box unshare -m true", check=False).rc != 0
