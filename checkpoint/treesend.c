@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint/treelayers.h"
 #include "checkpoint/treetrack.h"
 
 #define HOT_SIZE   ((off_t)128 * 1024) /* smaller files are sent whole whenever they change */
@@ -43,6 +44,7 @@ void tree_sender_free(struct tree_sender *s)
 	if (!s)
 		return;
 	cleanup_close(&s->place.root);
+	cleanup_close(&s->upper.root);
 	for (size_t i = 0; s->place.excluded && s->place.excluded[i]; i++)
 		free(s->place.excluded[i]);
 	free((void *)s->place.excluded);
@@ -52,6 +54,33 @@ void tree_sender_free(struct tree_sender *s)
 	free(s);
 }
 
+/* True if a directory is the root of this overlay's upper layer: its path is only text, written where the overlay was mounted. The
+ * overlay shows the times of the real directory. */
+static bool is_upper_of(int upper, int root)
+{
+	struct stat a, b;
+
+	return fstat(upper, &a) == 0 && fstat(root, &b) == 0 && a.st_ctim.tv_sec == b.st_ctim.tv_sec &&
+	       a.st_ctim.tv_nsec == b.st_ctim.tv_nsec && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+	       a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+/* The upper layer of a tree that is the root of a mounted overlay, where all its changes are seen; -1: there is none. */
+static int open_upper(const struct tree_from *from)
+{
+	AUTO(arena) struct arena *a = arena_new();
+	struct tree_layers layers;
+	struct error ignored;
+
+	if (!a || tree_layers_of(from->root, from->name, a, &layers, &ignored) != 1 || !layers.upper)
+		return -1;
+	auto_close int upper = open(layers.upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (upper < 0 || !is_upper_of(upper, from->root))
+		return -1;
+	int root = tree_detach(upper, layers.upper, false, false, &ignored);
+	return root < 0 ? -1 : root;
+}
+
 int tree_sender_new(const struct tree_from *from, tree_sink *sink, void *arg, struct tree_sender **ret,
 		    struct error *e)
 {
@@ -59,7 +88,7 @@ int tree_sender_new(const struct tree_from *from, tree_sink *sink, void *arg, st
 
 	if (!s)
 		return fail(e, ENOMEM, "%s", from->name);
-	s->place.root = -1;
+	s->place.root = s->upper.root = -1;
 	s->place.cross_mounts = from->cross_mounts;
 	s->place.name = strdup(from->name);
 	s->place.excluded = from->excluded ? copy_list(from->excluded) : NULL;
@@ -72,6 +101,8 @@ int tree_sender_new(const struct tree_from *from, tree_sink *sink, void *arg, st
 	s->place.root = tree_detach(from->root, from->name, false, from->cross_mounts, e);
 	if (s->place.root < 0)
 		return s->place.root;
+	s->upper.root = open_upper(from);
+	s->upper.name = s->place.name;
 	*ret = take_ptr(s);
 	return 0;
 }

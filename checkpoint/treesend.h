@@ -27,6 +27,8 @@ struct tree_changes; /* treetrack.h */
 
 struct tree_sender {
 	struct tree_place place; /* root is a detached read-only mount */
+	struct tree_place
+		upper; /* the same of the upper layer where the tree is a mounted overlay; root -1: it is none */
 	struct tree_links *links;
 	struct tree_blocks *blocks;
 	struct tree_tracker *tracker; /* in the call at hand, or NULL */

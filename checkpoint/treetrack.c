@@ -6,8 +6,9 @@
  * when the sender asks. So order does not matter, and a directory that was moved is found where it is. Directories outside of
  * the tree are recognised at once and not remembered.
  *
- * An overlay's changes are seen on the file system of its upper layer, all of them, writes of contents included (seen on
- * 6.12 and 6.18); the overlay itself can report no handles.
+ * An overlay's changes are seen on the file system of its upper layer, all of them, writes of contents included (seen on 6.12
+ * and 6.18); the overlay itself can report no handles. So a tree that is a mounted overlay is watched there, and read as
+ * it is mounted: paths are the same.
  *
  * Moving a directory in, or making it, means that it is sent whole. An event without a name (the count of links, a file
  * opened by handle) is about an inode: one of its names is found by its handle, else by a walk over the names. Its content is
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/fanotify.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "checkpoint/treetrack_internal.h"
@@ -152,7 +154,7 @@ static int open_handle(const struct tree_tracker *t, const uint8_t *key)
 	u.h.handle_bytes = key[0];
 	memcpy(&u.h.handle_type, key + 1, 4);
 	memcpy(u.h.f_handle, key + 5, key[0]);
-	int fd = open_by_handle_at(t->place->root, &u.h, O_PATH | O_CLOEXEC);
+	int fd = open_by_handle_at(t->watched_place->root, &u.h, O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -168,7 +170,7 @@ static int path_below(const struct tree_tracker *t, int fd, char ret[static TREE
 		return -ENOENT;
 	memmove(ret, ret + 1, (size_t)n - 1);
 	ret[n - 1] = '\0';
-	auto_close int there = tree_open(t->place, ret, O_PATH);
+	auto_close int there = tree_open(t->watched_place, ret, O_PATH);
 	if (there < 0)
 		return -ENOENT;
 	if (fstat(fd, &is) < 0 || fstat(there, &found) < 0 || is.st_dev != found.st_dev ||
@@ -345,10 +347,27 @@ static int find_dir(struct looking *g, const uint8_t *key, size_t handle_size, s
 	return f->gone || f->path ? 0 : -ENOMEM;
 }
 
+/* A directory of an upper layer that was made because something below it was written: the overlay shows what it showed
+ * before. One that is new has an attribute that says so (opaque), or says where it was (redirect). */
+static bool is_copied_up(const struct tree_tracker *t, const char *path)
+{
+	auto_close int dir = tree_open(t->watched_place, path, O_RDONLY | O_DIRECTORY);
+	char value[4];
+
+	if (dir < 0 || fgetxattr(dir, "trusted.overlay.origin", NULL, 0) < 0)
+		return false;
+	if (fgetxattr(dir, "trusted.overlay.redirect", NULL, 0) >= 0)
+		return false;
+	ssize_t n = fgetxattr(dir, "trusted.overlay.opaque", value, sizeof(value));
+	return n != 1 || value[0] != 'y';
+}
+
 static int add_change(struct looking *g, const char *path, unsigned int changed)
 {
 	if (tree_is_excluded(g->t->place, path))
 		return 0;
+	if (changed & TREE_CHANGED_NAME && g->t->watched_place != g->t->place && is_copied_up(g->t, path))
+		changed = TREE_CHANGED_ATTR;
 	return tree_changes_add(g->into, path, changed);
 }
 
@@ -412,7 +431,7 @@ static int search_inodes(struct looking *g, struct error *e)
 
 	if (!tree_set_count(g->inodes))
 		return 0;
-	return tree_walk(g->t->place, "", &v, g, e);
+	return tree_walk(g->t->watched_place, "", &v, g, e);
 }
 
 static int look_up(struct tree_tracker *t, struct tree_changes *into, struct error *e)
@@ -519,6 +538,7 @@ int tree_track_new(struct tree_sender *s, struct tree_tracker **ret, struct erro
 	if (!t)
 		return fail(e, ENOMEM, "%s", s->place.name);
 	t->place = &s->place;
+	t->watched_place = s->upper.root >= 0 ? &s->upper : &s->place;
 	t->fan = -1;
 	t->pending = tree_set_new(sizeof(unsigned int));
 	t->verdicts = tree_set_new(sizeof(uint8_t));
@@ -528,7 +548,7 @@ int tree_track_new(struct tree_sender *s, struct tree_tracker **ret, struct erro
 	if (!t->pending || !t->verdicts || !t->index || !t->watched || !t->events)
 		return fail(e, ENOMEM, "%s", s->place.name);
 	if (!s->place.cross_mounts) /* one mark watches one file system */
-		t->fan = open_group(t->place);
+		t->fan = open_group(t->watched_place);
 	*ret = take_ptr(t);
 	return 0;
 }

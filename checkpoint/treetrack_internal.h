@@ -35,7 +35,9 @@ struct tree_watched {
 
 struct tree_tracker {
 	const struct tree_place *place; /* the sender's */
-	int fan;			/* or -1: by walking */
+	const struct tree_place
+		*watched_place; /* where changes are seen: the same, or the upper layer of an overlay */
+	int fan;		/* or -1: by walking */
 	bool all;
 	uint8_t *events;
 	struct tree_set *pending;  /* handle and name → what changed */

@@ -58,6 +58,29 @@ def change(m):
     os.chmod(m + "/dir/sub", 0o700)
 
 
+@pytest.mark.parametrize("when", ["while", "last"])
+def test_a_mounted_overlay_as_it_is_seen(overlays, copy, disks, when):
+    """All of it goes, but changes are found by events of the upper layer; copying up a directory sends no more than it must."""
+    make, tops = overlays
+    m = make(0) + "/merged"
+    big = os.stat(m + "/dir/big").st_size
+    with copy(m, disks[1]) as c:
+        assert c("track")["events"]
+        c("all")
+        if when == "while":
+            change(m)
+            c("changes")
+        before = c("drain")["data"]
+        if when == "last":
+            change(m)
+        write(m + "/dir/sub/new", b"in a lower directory")
+        after = c("changes")["data"]
+        assert 0 < after - before < big
+        c("end")
+        c("keep")
+    treetool.same(m, disks[1], atime=False)
+
+
 def finish(make, copy_, destination_top):
     copy_("changes")
     copy_("end")
