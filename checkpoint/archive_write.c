@@ -2,6 +2,7 @@
 /* archive_write.c - files into one stream: the stream itself, and single files */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -20,6 +21,7 @@
 struct archive_writer {
 	int fd;
 	ZSTD_CCtx *z;
+	bool slow; /* fd is no file */
 	void *packed;
 	size_t room;
 	struct sha256 sum;
@@ -35,7 +37,9 @@ int archive_writer_new(int fd, int level, const struct archive_watch *watch, str
 
 	if (!w)
 		return fail(e, ENOMEM, "write an archive");
+	struct stat st;
 	w->fd = fd;
+	w->slow = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
 	w->room = ZSTD_CStreamOutSize();
 	w->packed = malloc(w->room);
 	w->z = ZSTD_createCCtx();
@@ -61,6 +65,37 @@ void archive_writer_free(struct archive_writer *w)
 	free(w);
 }
 
+/* Into a pipe or socket only as much as it takes at once (a pipe says "writable" when it has room for a page):
+ * whoever does not read does not keep a signal from ending us. */
+static int write_slowly(int fd, const char *data, size_t size, struct error *e)
+{
+	enum { AT_ONCE = 4096 };
+
+	while (size) {
+		struct pollfd p[] = { { .fd = fd, .events = POLLOUT },
+				      { .fd = interrupt_fd(), .events = POLLIN } };
+		int r = poll(p, 2, -1) < 0 && errno != EINTR ? fail(e, errno, "poll") : interrupt_pending(e);
+		if (r < 0)
+			return r;
+		if (!p[0].revents)
+			continue;
+		ssize_t n = write(fd, data, size < AT_ONCE ? size : AT_ONCE);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return fail(e, errno, "write");
+		data += n > 0 ? n : 0;
+		size -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+static int write_out(struct archive_writer *w, size_t size, struct error *e)
+{
+	int r = w->slow ? write_slowly(w->fd, w->packed, size, e) : io_write_all(w->fd, w->packed, size, e);
+
+	w->written += size;
+	return r < 0 ? prefix(e, "the archive") : 0;
+}
+
 static int squeeze(struct archive_writer *w, const void *data, size_t size, ZSTD_EndDirective how,
 		   struct error *e)
 {
@@ -72,10 +107,9 @@ static int squeeze(struct archive_writer *w, const void *data, size_t size, ZSTD
 		left = ZSTD_compressStream2(w->z, &out, &in, how);
 		if (ZSTD_isError(left))
 			return refuse(e, EIO, "compress: %s", ZSTD_getErrorName(left));
-		int r = io_write_all(w->fd, w->packed, out.pos, e);
+		int r = write_out(w, out.pos, e);
 		if (r < 0)
-			return prefix(e, "the archive");
-		w->written += out.pos;
+			return r;
 	} while (in.pos < in.size || (how == ZSTD_e_end && left));
 	return 0;
 }

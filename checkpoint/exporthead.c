@@ -217,7 +217,7 @@ static void demand_mounts(struct list *l, const struct spec *s)
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		const struct spec_mount *m = &s->mounts[i];
 		if (is_bind(m))
-			add(l, "bind mount of the host's %.60s at %.60s", m->source ? m->source : "?",
+			add(l, "bind mount of the host's %.200s at %.100s", m->source ? m->source : "?",
 			    m->destination);
 		else if (!is_own(m))
 			add(l, "mount of a %.20s file system at %.60s", m->type ? m->type : "?",
@@ -310,7 +310,7 @@ size_t export_missing_mounts(const struct spec *s, struct export_demand *ret, si
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		const struct spec_mount *m = &s->mounts[i];
 		if (is_bind(m) && m->source && m->source[0] == '/' && stat(m->source, &st) < 0)
-			add(&l, "%.80s (for %.60s)", m->source, m->destination);
+			add(&l, "%.200s (for %.100s)", m->source, m->destination);
 	}
 	return l.n;
 }

@@ -61,7 +61,7 @@ struct spec;
  * hook or device, the default capabilities. Writes one line for each thing that is more ("bind mount of /etc
  * at /x"), at most 32, and returns how many there are. (pure) */
 struct export_demand {
-	char text[160];
+	char text[400];
 };
 size_t export_demands(const struct spec *s, struct export_demand *ret, size_t room);
 

@@ -120,7 +120,7 @@ static int read_config(struct importing *x, struct error *e)
 
 static void __attribute__((format(printf, 2, 3))) missing(struct importing *x, const char *fmt, ...)
 {
-	char text[400];
+	char text[480];
 	va_list ap;
 
 	va_start(ap, fmt);
