@@ -41,6 +41,7 @@ const struct command cmd_create = {
 	.options_size = sizeof(struct create_options),
 	.min_args = 1,
 	.max_args = 1,
+	.makes_group = true,
 	.enters = true,
 	.run = run_create,
 };

@@ -5,6 +5,8 @@
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
 #include "runtime/life.h"
+#include "runtime/node.h"
+#include "runtime/rootless.h"
 
 struct exec_call {
 	struct exec_options exec;
@@ -51,6 +53,15 @@ static int check(const struct exec_call *x, struct error *e)
 	return 0;
 }
 
+/* A user's way into a scope may lead over the bus. */
+static int hand_over(const struct exec_options *o, struct error *e)
+{
+	AUTO(container) struct container *c = NULL;
+
+	int r = container_open(o->globals, o->id, false, &c, e);
+	return r == 0 && c->state && c->state->systemd_cgroup ? node_continue(e) : r;
+}
+
 static int run_exec(struct call *call, struct error *e)
 {
 	struct exec_call *x = call->options;
@@ -63,6 +74,8 @@ static int run_exec(struct call *call, struct error *e)
 	x->exec.additional_gids = x->gids.v;
 	x->exec.n_additional_gids = x->gids.n;
 	int r = check(x, e);
+	if (r == 0 && !program_is_node && rootless())
+		r = hand_over(&x->exec, e);
 	if (r < 0)
 		return r;
 	return life_exec(&x->exec, &call->exit_code, e);

@@ -13,6 +13,7 @@
 #include "namespaces/seccomp.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
+#include "runtime/node.h"
 #include "specs/features.h"
 #include "specs/seccomp.h"
 
@@ -56,6 +57,8 @@ static int run_features(struct call *call, struct error *e)
 	const char *mount_options[MAX_MOUNT_OPTIONS + 1] = { NULL };
 	const char *seccomp_flags[COUNT_OF(flags) + 1] = { NULL };
 	struct features f = { .mount_options = mount_options, .seccomp_flags = seccomp_flags, .rdma = true };
+	struct error absent;
+	char path[4096];
 	size_t n = 0;
 
 	(void)call;
@@ -64,6 +67,7 @@ static int run_features(struct call *call, struct error *e)
 	char version[32];
 	add_seccomp(&f, archs, version);
 #endif
+	f.systemd = program_is_node || node_path(path, sizeof(path), &absent) == 0;
 	for (size_t i = 0; i < MAX_MOUNT_OPTIONS && (mount_options[i] = mountopts_name(i)); i++)
 		;
 	for (size_t i = 0; i < COUNT_OF(flags); i++)

@@ -201,6 +201,7 @@ const struct command cmd_run = {
 	.min_args = 1,
 	.max_args = ANY_ARGS,
 	.in_order = true,
+	.makes_group = true,
 	.enters = true,
 	.run = run_run,
 };

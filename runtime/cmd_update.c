@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd.h"
 #include "runtime/base/io.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
+#include "runtime/node.h"
+#include "runtime/rootless.h"
 #include "specs/spec.h"
 
 enum { RESOURCES_MAX = 1 << 20 };
@@ -95,8 +98,10 @@ static int read_resources(const char *path, struct arena **ret_arena, struct spe
 	return r < 0 ? prefix(e, "update: resources %s", path) : 0;
 }
 
-static int open_group(const struct call *call, struct error *e)
+/* Also tells systemd, if the group is a scope. */
+static int open_group(const struct call *call, const struct spec_resources *limits, struct error *e)
 {
+	struct systemd_unit unit = { .user = rootless() };
 	AUTO(container) struct container *c = NULL;
 
 	int r = container_open(call->globals, call->args[0], true, &c, e);
@@ -106,7 +111,13 @@ static int open_group(const struct call *call, struct error *e)
 	if (status == STATUS_STOPPED || status == STATUS_CREATING)
 		return refuse(e, EINVAL, "container `%s` is %s: container not running", c->id,
 			      status_names[status]);
-	return container_cgroup(c, e);
+	if (!c->state->systemd_cgroup)
+		return container_cgroup(c, e);
+	if (!cgroup_systemd)
+		return node_continue(e);
+	str_format(unit.name, sizeof(unit.name), "%s", c->state->unit);
+	r = cgroup_systemd->update(&unit, limits, true, e);
+	return r < 0 ? r : container_cgroup(c, e);
 }
 
 static int run_update(struct call *call, struct error *e)
@@ -123,7 +134,7 @@ static int run_update(struct call *call, struct error *e)
 	}
 	if (merge(&o->limits, limits) == 0 && !o->resources)
 		return usage(e, "update: nothing to change: give --resources or a limit");
-	auto_close int group = open_group(call, e);
+	auto_close int group = open_group(call, limits, e);
 	if (group < 0)
 		return group;
 	int r = cgroup_enable(group, limits, e);

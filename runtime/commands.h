@@ -44,10 +44,11 @@ struct command {
 	size_t options_size;
 	void (*init)(void *options); /* defaults other than zero, or NULL */
 	int min_args, max_args;
-	bool in_order; /* what follows the first argument is not ours */
-	bool enters;   /* enters a container: runs from a sealed clone of our binary (seal.h) */
-	bool node;     /* lives in coracle-node: coracle executes that (node.h) */
-	int failure;   /* exit code of an error; 0: EXIT_FAILED */
+	bool in_order;	  /* what follows the first argument is not ours */
+	bool makes_group; /* of coracle-node, if the group is systemd's to make */
+	bool enters;	  /* enters a container: runs from a sealed clone of our binary (seal.h) */
+	bool node;	  /* lives in coracle-node: coracle executes that (node.h) */
+	int failure;	  /* exit code of an error; 0: EXIT_FAILED */
 	int (*run)(struct call *c, struct error *e);
 };
 

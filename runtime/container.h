@@ -22,7 +22,7 @@
 struct globals {
 	const char *root;	    /* state root: --root, or /run/coracle, or $XDG_RUNTIME_DIR/coracle */
 	const char *switch_dir;	    /* where switches are kept; NULL: /var/lib/coracle/switches */
-	const char *cgroup_manager; /* "cgroupfs" (default), "systemd" is refused for now, "disabled" */
+	const char *cgroup_manager; /* "cgroupfs" (default), "systemd", "disabled" */
 	bool systemd_cgroup;
 	bool debug;
 };

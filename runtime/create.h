@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#include "cgroups/systemd.h"
 #include "namespaces/confine.h"
 #include "namespaces/plan.h"
 #include "namespaces/rootfs.h"
@@ -35,6 +36,7 @@ struct create {
 	int cgroup_root, cgroup;
 	int rdt_root; /* the resctrl mount; -1 */
 	char *cgroup_path;
+	struct systemd_unit unit; /* with --systemd-cgroup; cgroup_path is "" until it was started */
 	bool cgroup_existed;
 	bool attach_late;	      /* no CLONE_INTO_CGROUP on this kernel */
 	bool had_init;		      /* INIT was made: a failure is an end, with poststop hooks */

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroups/cgroup.h"
 #include "namespaces/tty.h"
 #include "namespaces/userns.h"
 #include "netns/loopback.h"
@@ -50,6 +51,13 @@ int create_init_enter(struct walk *w, struct error *e)
 		return r;
 	if (setsid() < 0)
 		return fail(e, errno, "setsid");
+	if (c->unit.name[0]) { /* where systemd has put us */
+		free(take_ptr(c->cgroup_path));
+		r = cgroup_of_pid(0, &c->cgroup_path, e);
+		c->rootfs.cgroup = c->cgroup_path;
+		if (r < 0)
+			return r;
+	}
 	/* Until we become its root we have the host's ids, which reach what it cannot. */
 	if (c->plan.enter_user && !c->plan.join[NS_MOUNT])
 		r = rootfs_reach(&c->rootfs, e);

@@ -103,7 +103,12 @@ int create_runtime_load_config(struct walk *w, struct error *e)
 	r = create_network_plan(c, e);
 	if (r < 0)
 		return r;
-	return cgroup_path(c->spec->cgroups_path, o->id, &c->cgroup_path, e);
+	if (!o->globals->systemd_cgroup)
+		return cgroup_path(c->spec->cgroups_path, o->id, &c->cgroup_path, e);
+	c->cgroup_path = strdup("");
+	if (!c->cgroup_path)
+		return fail(e, ENOMEM, "cgroupsPath");
+	return systemd_unit_parse(c->spec->cgroups_path, o->id, rootless(), &c->unit, e);
 }
 
 static char *rootfs_path(struct create *c)
@@ -153,6 +158,8 @@ static int first_record(struct create *c, struct error *e)
 	s->created = now(s->arena);
 	s->owner = geteuid();
 	s->cgroup = c->cgroup_path;
+	s->systemd_cgroup = c->options->globals->systemd_cgroup;
+	s->unit = c->unit.name;
 	s->oci_version = c->spec->oci_version;
 	s->terminal = c->spec->process && c->spec->process->terminal;
 	s->no_process = !c->spec->process;
@@ -304,6 +311,8 @@ void create_runtime_undo_cgroup(struct walk *w)
 	struct create *c = story(w);
 	struct error ignored;
 
+	if (c->unit.name[0] && *c->cgroup_path && cgroup_systemd)
+		cgroup_systemd->stop(&c->unit, &ignored);
 	if (c->cgroup_existed || c->cgroup < 0)
 		return;
 	cgroup_destroy(c->cgroup_root, c->cgroup_path, &ignored);
@@ -351,6 +360,10 @@ int create_runtime_make_cgroup(struct walk *w, struct error *e)
 	const struct spec_resources *r = c->spec->resources;
 	struct error why;
 
+	if (c->unit.name[0]) { /* a scope is made around a process */
+		c->attach_late = true;
+		return 0;
+	}
 	c->cgroup = make_group(c, &why);
 	if (c->cgroup < 0 && is_no_right(&why) && (rootless() || is_disabled(c)))
 		return go_without_cgroup(c, &why, e);
@@ -386,7 +399,7 @@ pid_t create_clone(struct create *c, uint64_t flags, struct error *e)
 		return pid < 0 ? fail(e, errno, "clone3") : pid;
 	/* Before Linux 5.7, or behind a filter that hides clone3: RUNTIME moves the child when it is there.
 	 */
-	c->attach_late = c->cgroup >= 0;
+	c->attach_late |= c->cgroup >= 0;
 	pid = (pid_t)syscall(SYS_clone, (unsigned long)flags | SIGCHLD, NULL, NULL, NULL, NULL);
 	return pid < 0 ? fail(e, errno, "clone") : pid;
 }
@@ -478,16 +491,41 @@ int create_runtime_adopt_init(struct walk *w, struct error *e)
 	return r;
 }
 
+/* What has no property is written into the group, which is ours to change. */
+static int start_scope(struct create *c, pid_t pid, struct error *e)
+{
+	char *path = NULL;
+
+	int r = cgroup_systemd->start(&c->unit, pid, c->spec, &path, e);
+	if (r < 0)
+		return r;
+	free(c->cgroup_path);
+	c->cgroup_path = path;
+	c->container->state->cgroup = path;
+	c->cgroup = cgroup_open(c->cgroup_root, path, e);
+	if (c->cgroup < 0)
+		return c->cgroup;
+	r = state_write(c->container->dir, c->container->state, e);
+	return r == 0 && c->spec->resources ? cgroup_apply(c->cgroup, c->spec->resources, true, e) : r;
+}
+
 int create_runtime_attach(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
-	return cgroup_attach(c->cgroup, c->setup_pid > 0 ? c->setup_pid : c->init_pid, e);
+	pid_t pid = c->setup_pid > 0 ? c->setup_pid : c->init_pid;
+
+	return c->unit.name[0] ? start_scope(c, pid, e) : cgroup_attach(c->cgroup, pid, e);
 }
 
 int create_runtime_write_maps(struct walk *w, struct error *e)
 {
 	struct create *c = story(w);
 	return userns_write_maps(c->setup_pid > 0 ? c->setup_pid : c->init_pid, c->spec, e);
+}
+
+static bool is_few_tasks(const struct spec_resources *r)
+{
+	return r && r->pids_limit >= 0 && r->pids_limit < SYSTEMD_FEW_TASKS;
 }
 
 int create_runtime_limit_group(struct walk *w, struct error *e)
@@ -501,6 +539,8 @@ int create_runtime_limit_group(struct walk *w, struct error *e)
 	 * bound from the host let in whom the host lets in. */
 	if (r == -EPERM && rootless())
 		r = 0;
+	if (r == 0 && c->unit.name[0] && is_few_tasks(c->spec->resources))
+		r = cgroup_systemd->update(&c->unit, c->spec->resources, true, e);
 	if (r == 0 && c->spec->resources && !c->cgroup_existed)
 		r = cgroup_apply_late(c->cgroup, c->spec->resources, e);
 	return r;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd.h"
 #include "runtime/base/cleanup.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -20,6 +21,7 @@
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/network_helper.h"
+#include "runtime/node.h"
 #include "runtime/rootless.h"
 #include "runtime/storage.h"
 #include "runtime/stored_config.h"
@@ -77,11 +79,32 @@ static void run_poststop(const struct container *c, const struct spec *s)
 	hooks_run_poststop(s ? s : loaded, c->state);
 }
 
+/* systemd takes a scope away as soon as nobody is in it; only where it has not yet, it is told to. */
+static int remove_scope(const struct container *c, struct error *e)
+{
+	struct systemd_unit unit = { .user = rootless() };
+	struct error absent;
+
+	auto_close int group = *c->state->cgroup ? container_cgroup(c, &absent) : -1;
+	if (group < 0 && (*c->state->cgroup || !c->state->pid))
+		return 0;
+	if (!cgroup_systemd)
+		return node_continue(e);
+	if (group >= 0 && cgroup_kill(group, &absent) < 0 && absent.code != ENOENT && absent.code != ENODEV) {
+		*e = absent;
+		return -e->code;
+	}
+	str_format(unit.name, sizeof(unit.name), "%s", c->state->unit);
+	return cgroup_systemd->stop(&unit, e);
+}
+
 /* Without a pid namespace of its own a container's other processes outlive its first: they are killed. */
 static int remove_group(struct container *c, int cgroup_root, struct error *e)
 {
 	auto_close int opened = -1;
 
+	if (c->state && c->state->systemd_cgroup)
+		return remove_scope(c, e);
 	if (!c->state || !*c->state->cgroup || c->state->cgroup_joined)
 		return 0;
 	if (cgroup_root < 0) {

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd.h"
 #include "namespaces/confine.h"
 #include "namespaces/label.h"
 #include "namespaces/plan.h"
@@ -51,6 +52,7 @@ struct exec {
 	struct seccomp_filter *filter;
 	struct seccomp_listener listener;
 	uint64_t namespaces; /* CLONE_NEW* of what the container has of its own */
+	bool by_bus;	     /* systemd moves it into the group */
 	bool shield;	     /* a SETUP process is needed: see above */
 	int pidfd, cgroup, console_socket, tty_slave;
 	pid_t setup_pid, pid;
@@ -260,6 +262,12 @@ static pid_t clone_into_group(struct exec *x, struct error *e)
 			return pid;
 		if (errno == ENOSYS || errno == EINVAL || errno == E2BIG)
 			break;
+		/* From another session's group a user may not reach a scope of his own; his systemd can. */
+		if (errno == EACCES && x->container->state->systemd_cgroup && cgroup_systemd && !x->by_bus) {
+			x->by_bus = true;
+			replace_fd(&x->cgroup, -1);
+			continue;
+		}
 		if (errno != EBUSY || retried || x->options->cgroup)
 			return fail(e, errno, "clone3");
 		int r = retreat_to_group_of_init(x, e);
@@ -307,6 +315,25 @@ static int clone_child(struct walk *w, enum who who, pid_t *ret, struct error *e
 		w->child = sys_pidfd_open(pid, 0);
 	steps_close_peer(w);
 	return 0;
+}
+
+static bool by_bus_shielded(const struct walk *w)
+{
+	return story(w)->by_bus && is_shielded(w);
+}
+
+static bool by_bus_plain(const struct walk *w)
+{
+	return story(w)->by_bus && is_plain(w);
+}
+
+static int attach_by_bus(struct walk *w, struct error *e)
+{
+	const struct exec *x = story(w);
+	struct systemd_unit unit = { .user = rootless() };
+
+	str_format(unit.name, sizeof(unit.name), "%s", x->container->state->unit);
+	return cgroup_systemd->attach(&unit, x->setup_pid > 0 ? x->setup_pid : x->pid, e);
 }
 
 static int clone_setup(struct walk *w, struct error *e)
@@ -507,12 +534,14 @@ static const struct step exec_steps[] = {
 	{ "load process", WHO_RUNTIME, load_process },
 	{ "prepare", WHO_RUNTIME, prepare },
 	{ "clone setup", WHO_RUNTIME, clone_setup, undo_clone, is_shielded },
+	{ "attach setup to scope", WHO_RUNTIME, attach_by_bus, NULL, by_bus_shielded },
 	{ "join container (setup)", WHO_SETUP, join, NULL, is_shielded },
 	{ "open terminal (setup)", WHO_SETUP, open_terminal, NULL, has_terminal_shielded },
 	{ "confine (setup)", WHO_SETUP, confine, NULL, is_shielded },
 	{ "clone process in setup", WHO_SETUP, setup_clone, NULL, is_shielded },
 	{ "adopt process", WHO_RUNTIME, adopt, undo_clone, is_shielded },
 	{ "clone process", WHO_RUNTIME, clone_process, undo_clone, is_plain },
+	{ "attach process to scope", WHO_RUNTIME, attach_by_bus, NULL, by_bus_plain },
 	{ "set limits", WHO_RUNTIME, set_limits },
 	{ "join cache class", WHO_RUNTIME, join_rdt, NULL, has_rdt },
 	{ "set oom score", WHO_RUNTIME, set_oom_score },

@@ -41,7 +41,7 @@ static const struct opt global_options[] = {
 	{ "log-level", 0, OPT_STRING, MAIN(log_level), "LEVEL", "error, warning (default), info or debug" },
 	{ "debug", 0, OPT_FLAG, GLOBAL(debug), NULL, "the same as --log-level debug" },
 	{ "cgroup-manager", 0, OPT_STRING, GLOBAL(cgroup_manager), "MANAGER",
-	  "cgroupfs (default) or disabled; systemd is not supported yet" },
+	  "cgroupfs (default), systemd or disabled" },
 	{ "systemd-cgroup", 0, OPT_FLAG, GLOBAL(systemd_cgroup), NULL,
 	  "the same as --cgroup-manager systemd" },
 	{ "version", 'v', OPT_FLAG, MAIN(version), NULL, "print the version" },
@@ -88,12 +88,9 @@ static int check_cgroup_manager(struct globals *g, struct error *e)
 	if (!g->cgroup_manager)
 		g->cgroup_manager = "cgroupfs";
 	g->systemd_cgroup |= str_eq(g->cgroup_manager, "systemd");
-	if (g->systemd_cgroup)
-		return refuse(e, ENOTSUP,
-			      "cgroups by systemd are not supported yet: leave out --systemd-cgroup (or "
-			      "--cgroup-manager systemd) and give cgroupsPath as a path");
-	if (!str_eq(g->cgroup_manager, "cgroupfs") && !str_eq(g->cgroup_manager, "disabled"))
-		return usage(e, "option --cgroup-manager: `%s` is neither cgroupfs nor disabled",
+	if (!str_eq(g->cgroup_manager, "cgroupfs") && !str_eq(g->cgroup_manager, "systemd") &&
+	    !str_eq(g->cgroup_manager, "disabled"))
+		return usage(e, "option --cgroup-manager: `%s` is none of cgroupfs, systemd, disabled",
 			     g->cgroup_manager);
 	return 0;
 }
@@ -125,6 +122,7 @@ static int save_command_line(int argc, char **argv, struct error *e)
 	if (!command_line)
 		return fail(e, ENOMEM, "command line");
 	memcpy(command_line, argv, (size_t)argc * sizeof(*command_line));
+	node_remember(command_line);
 	return 0;
 }
 
@@ -135,7 +133,7 @@ static int run_command(const char *name, char **argv, const struct globals *g, s
 	if (!c)
 		return usage(e, "unknown command %s", name);
 	int r = 0;
-	if (c->node && !program_is_node)
+	if (!program_is_node && (c->node || (c->makes_group && g->systemd_cgroup)))
 		r = node_execute(command_line, e);
 	else if (c->enters)
 		r = seal_self(command_line, e);

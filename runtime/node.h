@@ -28,4 +28,8 @@ int node_path(char *buf, size_t size, struct error *e);
 /* Become coracle-node with this command line (argv[0] stays as it is). Returns only if that failed. */
 int node_execute(char *const argv[], struct error *e);
 
+/* The same with our own command line, which main has told us: for what shows only on the way. */
+void node_remember(char **words);
+int node_continue(struct error *e);
+
 #endif

@@ -3,12 +3,14 @@
  *
  * Compiled twice: for coracle, in which a command that needs more libraries is a name and a sentence and is
  * carried out by coracle-node (node.h), and with CORACLE_NODE for that, in which all of them are. */
+#include "cgroups/systemd.h"
 #include "runtime/commands.h"
 #include "runtime/node.h"
 
 #ifdef CORACLE_NODE
 #define NODE(entry, word, sentence) &cmd_##entry
 const bool program_is_node = true;
+const struct cgroup_driver *const cgroup_systemd = &systemd_driver;
 #else
 #define NODE(entry, word, sentence)                                                                     \
 	&(const struct command)                                                                         \
@@ -16,6 +18,7 @@ const bool program_is_node = true;
 		.name = word, .arguments = "", .summary = sentence, .options = no_options, .node = true \
 	}
 const bool program_is_node = false;
+const struct cgroup_driver *const cgroup_systemd = NULL;
 #endif
 
 const struct command *const commands[] = {

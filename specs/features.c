@@ -28,8 +28,8 @@ static void put_cgroup(struct jsonout *o, const struct features *f)
 	jsonout_object(o, "cgroup");
 	jsonout_bool(o, "v1", false);
 	jsonout_bool(o, "v2", true);
-	jsonout_bool(o, "systemd", false);
-	jsonout_bool(o, "systemdUser", false);
+	jsonout_bool(o, "systemd", f->systemd);
+	jsonout_bool(o, "systemdUser", f->systemd);
 	jsonout_bool(o, "rdma", f->rdma);
 	jsonout_end(o);
 }
@@ -112,7 +112,7 @@ static void put_annotations(struct jsonout *o, const struct features *f)
 char *features_to_json(const struct features *f)
 {
 	/* Annotations that change what a container may do; an engine must not pass a stranger's on. */
-	static const char *const unsafe[] = { "run.oci.keep_original_groups", NULL };
+	static const char *const unsafe[] = { "org.systemd.property.", "run.oci.keep_original_groups", NULL };
 	AUTO(jsonout) struct jsonout *o = jsonout_new(true);
 
 	jsonout_object(o, NULL);

@@ -15,6 +15,7 @@ struct features {
 	const char *const *seccomp_flags; /* of the known ones, those that library and kernel can */
 	const char *libseccomp_version;	  /* "2.5.4", or NULL */
 	bool rdma;			  /* cgroups/knobs.c has rdma.max */
+	bool systemd;			  /* coracle-node is there, which talks to it */
 	bool checkpoint;
 };
 

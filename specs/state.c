@@ -33,7 +33,7 @@ struct state *state_new(void)
 	if (!s)
 		return NULL;
 	s->arena = take_ptr(a);
-	s->id = s->bundle = s->rootfs = s->created = s->cgroup = s->rdt = s->oci_version = "";
+	s->id = s->bundle = s->rootfs = s->created = s->cgroup = s->unit = s->rdt = s->oci_version = "";
 	return s;
 }
 
@@ -89,6 +89,7 @@ static const struct field record_fields[] = {
 	{ "rdt_monitored", JSON_BOOL, read_bool, AT(rdt_monitored), FIELD_REQUIRED },
 	{ "oci_version", JSON_STRING, read_string, AT(oci_version), FIELD_REQUIRED },
 	{ "systemd_cgroup", JSON_BOOL, read_bool, AT(systemd_cgroup), FIELD_REQUIRED },
+	{ "unit", JSON_STRING, read_string, AT(unit), FIELD_REQUIRED },
 	{ "terminal", JSON_BOOL, read_bool, AT(terminal), FIELD_REQUIRED },
 	{ "no_process", JSON_BOOL, read_bool, AT(no_process), FIELD_REQUIRED },
 	{ "hooks", JSON_NUMBER, read_u32, AT(hooks), FIELD_REQUIRED },
@@ -162,6 +163,7 @@ static char *record_to_json(const struct state *s, size_t *ret_size)
 	jsonout_bool(o, "rdt_monitored", s->rdt_monitored);
 	jsonout_string(o, "oci_version", s->oci_version);
 	jsonout_bool(o, "systemd_cgroup", s->systemd_cgroup);
+	jsonout_string(o, "unit", s->unit);
 	jsonout_bool(o, "terminal", s->terminal);
 	jsonout_bool(o, "no_process", s->no_process);
 	jsonout_u64(o, "hooks", s->hooks);

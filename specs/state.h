@@ -37,6 +37,7 @@ struct state {
 	bool rdt_monitored;
 	const char *oci_version;
 	bool systemd_cgroup;
+	const char *unit; /* the scope's name; "" without systemd_cgroup */
 	bool terminal;
 	bool no_process;    /* config.json has no process: start is an error */
 	unsigned int hooks; /* 1 << enum hook_kind for each kind that config.json has, so that start and

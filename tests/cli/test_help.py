@@ -59,12 +59,6 @@ def test_engines_learn_that_an_option_is_known(coracle_words, words):
     assert "requires an argument" in result.err and "flag needs an argument" in result.err
 
 
-def test_systemd_groups_are_refused_with_a_sentence(coracle_words):
-    for words in (["--systemd-cgroup"], ["--cgroup-manager=systemd"]):
-        result = coracle_words(*words, "list")
-        assert result.rc == 1
-        assert "systemd are not supported yet" in result.err
-
 
 def test_what_engines_always_say_is_taken(coracle_words, tmp_path):
     result = coracle_words("--root", tmp_path / "none", "--rootless=true", "--criu", "/x", "--cgroup-manager=cgroupfs",

@@ -50,6 +50,7 @@ static void test_everything_is_told(void **state)
 				    .seccomp_archs = archs,
 				    .libseccomp_version = "2.5.4",
 				    .rdma = true,
+				    .systemd = true,
 				    .checkpoint = true };
 	AUTO(arena) struct arena *a = arena_new();
 	const struct json *root = parse(a, &f), *linux_part = get(root, "linux", NULL);
@@ -67,8 +68,8 @@ static void test_everything_is_told(void **state)
 	assert_true(has(get(linux_part, "capabilities", NULL), "CAP_CHECKPOINT_RESTORE"));
 	assert_true(get(linux_part, "cgroup", "v2")->boolean);
 	assert_false(get(linux_part, "cgroup", "v1")->boolean);
-	assert_false(get(linux_part, "cgroup", "systemd")->boolean);
-	assert_false(get(linux_part, "cgroup", "systemdUser")->boolean);
+	assert_true(get(linux_part, "cgroup", "systemd")->boolean);
+	assert_true(get(linux_part, "cgroup", "systemdUser")->boolean);
 	assert_true(get(linux_part, "cgroup", "rdma")->boolean);
 	assert_true(get(linux_part, "seccomp", "enabled")->boolean);
 	assert_int_equal(get(linux_part, "seccomp", "operators")->size, SECCOMP_OP_COUNT);

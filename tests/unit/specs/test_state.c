@@ -27,6 +27,7 @@ static const struct state sample = {
 	.cgroup = "/coracle/web",
 	.cgroup_joined = true,
 	.rdt = "gold",
+	.unit = "",
 	.rdt_monitored = true,
 	.oci_version = "1.2.0",
 	.terminal = true,
@@ -139,7 +140,7 @@ static void test_what_we_did_not_write_is_refused(void **state)
 		{ "/coracle/web", "../coracle",
 		  "state.json: cgroup: \"../coracle\" is not an absolute path" },
 		{ "\"id\":\"web\"", "\"id\":\"\"", "state.json: id: empty" },
-		{ "}}", "}", "state.json: line 1, column 436: parse error: premature EOF" },
+		{ "}}", "}", "state.json: line 1, column 446: parse error: premature EOF" },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
