@@ -354,6 +354,10 @@ def follow(process, timeout):
         time.sleep(0.2)
 
 
+# What tests beside them drive, where it is built.
+TEST_PROGRAMS = "tests/pages/mover", "tests/pages/load", "tests/files/treecopy"
+
+
 def run_pytest(binary, xml, arguments):
     """The tests of this checkout in a machine; the JUnit file is fetched.  Returns pytest's exit status."""
     from lib.bundle import build_payload
@@ -367,6 +371,9 @@ def run_pytest(binary, xml, arguments):
         if os.path.exists(treecopy):
             node.put(treecopy, "/bed/bin/tests/files/treecopy")
         node.put(build_payload(os.path.join(trees.cache_dir(), "payload")), "/bed/bin/payload")
+        for program in TEST_PROGRAMS:
+            if os.path.exists(built := os.path.join(os.path.dirname(binary), program)):
+                node.put(built, "/bed/bin/" + program)
         process = node.start(
             ["python3", "-B", "-m", "pytest", "-q", "--junitxml=/bed/results.xml", *arguments, "."], cwd="/bed/source/tests",
             env={"CORACLE": "/bed/bin/coracle", "CORACLE_TEST_PAYLOAD": "/bed/bin/payload",

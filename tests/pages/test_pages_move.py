@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""test_move.py - memory arrives page by page as it was at the freeze, whichever way it is tracked, sent and restored."""
+"""test_pages_move.py - memory arrives page by page as it was at the freeze, whichever way it is tracked, sent and restored."""
 import pytest
 
 pytestmark = [pytest.mark.needs("root", "node"), pytest.mark.also_in_vm]
