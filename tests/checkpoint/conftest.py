@@ -12,6 +12,7 @@ import pytest
 
 from bed import criu as bed_criu
 from bed import trees
+from checkpoint.snapshots import Snapshot
 from lib import needs
 from lib.bundle import Bundle
 
@@ -41,6 +42,13 @@ def criu_program():
     if needs.place() == "vm":
         return "/usr/sbin/criu"
     return bed_criu.for_tests()
+
+
+@pytest.fixture
+def snapshot(coracle, bundle, tmp_path, criu_program, monkeypatch):
+    """A container that pauses for ever, and its images (snapshots.py)."""
+    monkeypatch.setenv("CORACLE_CRIU", criu_program)
+    return Snapshot(coracle, bundle, tmp_path)
 
 
 class Workload:

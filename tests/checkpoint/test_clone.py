@@ -5,16 +5,17 @@ import subprocess
 
 import pytest
 
-from checkpoint.test_export import EMPTY, export, import_, left, snapshot, storage  # noqa: F401 (fixtures)
+from lib.bundle import Bundle
+from checkpoint.test_export import EMPTY, export, import_, left, box, storage  # noqa: F401 (fixtures)
 
-pytestmark = pytest.mark.needs("root", "node", "criu")
+pytestmark = pytest.mark.needs("root", "node")
 
 
 @pytest.fixture
-def exported(snapshot):
-    snapshot.start()
-    export(snapshot)
-    return snapshot
+def exported(box):
+    box.start()
+    export(box)
+    return box
 
 
 def bases(s):
@@ -105,3 +106,33 @@ def test_a_layer_comes_back_on_what_it_stands_on(exported, tmp_path):
     (elsewhere / "etc/data").write_text("tampered with\n")
     told = import_(s, "--base", elsewhere, check=False)
     assert "stands on a directory that this node does not have" in told.err
+
+
+ASK = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 7200), timeout=20)
+f = s.makefile("rw"); f.write("hello\\n"); f.flush(); print(f.readline().strip())
+"""
+
+
+def test_clones_have_addresses_of_their_own(nodes, workload_program):
+    """A server on a switch, exported while it runs; two more out of the file, each where it was asked to be."""
+    node = nodes("node", binds={workload_program: "/bed/workload"})
+    bundle = Bundle(os.path.join(node.root, "b"), workload_program, "server")
+    bundle.save()
+    node.run("mkdir -p /store && mount -t tmpfs -o mode=700 tmpfs /store")
+    node.run("coracle switch create web --gateway --subnet 10.9.0.0/24")
+    node.run("coracle run --detach --bundle /b --switch web:ip=10.9.0.10 c </dev/null >/dev/null 2>&1")
+    assert node.run(["python3", "-c", ASK, "10.9.0.10"]).out.strip() == "1 hello"
+    node.run("coracle checkpoint --export /c.tar.zst --leave-running --tcp-established --storage /store c")
+    for name, address in (("d", "10.9.0.11"), ("e", "10.9.0.12")):
+        node.run(f"coracle restore --detach --tcp-close --import /c.tar.zst --storage /store --switch web:ip={address} "
+                 f"--name {name} </dev/null >/dev/null")
+    for address in ("10.9.0.10", "10.9.0.11", "10.9.0.12"):
+        assert node.run(["python3", "-c", ASK, address]).out.strip().endswith("hello")
+    done = node.run("coracle restore --detach --tcp-close --import /c.tar.zst --storage /store --name f </dev/null",
+                    check=False)
+    assert done.rc != 0 and "is c's" in done.err        # the original's own addresses are in use
+    for name in "cde":
+        node.run(f"coracle delete --force {name}")
+    assert node.run("ls /store/bases /store/clones").out.split() == ["/store/bases:", "/store/clones:"]

@@ -5,15 +5,8 @@ import os
 
 import pytest
 
-from checkpoint.snapshots import Snapshot
-
-pytestmark = pytest.mark.needs("root", "node", "criu")
+pytestmark = pytest.mark.needs("root", "node")
 MANIFEST = "coracle-manifest.json"
-
-
-@pytest.fixture
-def snapshot(coracle, bundle, tmp_path):
-    return Snapshot(coracle, bundle, tmp_path)
 
 
 def flip(path, at=-1):

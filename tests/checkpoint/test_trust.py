@@ -5,14 +5,7 @@ import copy
 
 import pytest
 
-from checkpoint.snapshots import Snapshot
-
-pytestmark = pytest.mark.needs("root", "node", "criu")
-
-
-@pytest.fixture
-def snapshot(coracle, bundle, tmp_path):
-    return Snapshot(coracle, bundle, tmp_path)
+pytestmark = pytest.mark.needs("root", "node")
 
 
 def test_a_config_that_is_the_same_is_taken(snapshot):

@@ -115,7 +115,6 @@ NEEDS = {
     "apparmor": lambda: _lsm("apparmor"),
     "selinux": lambda: _lsm("selinux"),
     "sys-resource": lambda: _capability(24, "CAP_SYS_RESOURCE"),
-    "criu": lambda: bool(os.environ.get("CORACLE_CRIU")) or "no CRIU for this kernel (CORACLE_CRIU)",
     "gcc": lambda: bool(shutil.which("gcc")) or "no gcc",
     "strace": lambda: bool(shutil.which("strace")) or "no strace",
     "redis": lambda: bool(shutil.which("redis-server")) or "no redis-server",
