@@ -217,8 +217,11 @@ static int send_dirs(struct delta *d, const struct tree_changes *list, struct er
 		if (!(c->changed & TREE_CHANGED_ATTR))
 			continue;
 		auto_close int fd = tree_open(&d->s->place, c->path, O_RDONLY | O_DIRECTORY);
-		if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
-			continue; /* no directory, or it is gone */
+		if (fd == -ENOENT || fd == -ENOTDIR ||
+		    fd == -ELOOP) { /* no directory, or it is gone for now */
+			tree_track_doubt(d->s->tracker, c->path);
+			continue;
+		}
 		if (fd < 0)
 			return fail(e, -fd, "open %s/%s", d->s->place.name, c->path);
 		int r = tree_send_dir_attr(d->s, c->path, fd, e);

@@ -136,6 +136,14 @@ void tree_track_removed(struct tree_tracker *t, const char *path)
 		tree_set_each(t->index, drop_below, (void *)path);
 }
 
+void tree_track_doubt(struct tree_tracker *t, const char *path)
+{
+	struct tree_indexed *was = t->fan < 0 ? tree_set_find(t->index, path, strlen(path)) : NULL;
+
+	if (was && S_ISDIR(was->mode))
+		was->unsettled = true;
+}
+
 bool tree_track_has_dir(const struct tree_tracker *t, const char *path, size_t size)
 {
 	const struct tree_indexed *was;

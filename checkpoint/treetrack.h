@@ -39,6 +39,8 @@ void tree_track_reading(struct tree_tracker *t, const struct stat *st, struct ti
 int tree_track_sent(struct tree_tracker *t, const char *path, const struct stat *st, struct timespec when,
 		    unsigned int what);
 void tree_track_removed(struct tree_tracker *t, const char *path);
+/* The attributes of a directory at the destination are not those that were sent any more, and were not sent again. */
+void tree_track_doubt(struct tree_tracker *t, const char *path);
 bool tree_track_has_dir(const struct tree_tracker *t, const char *path, size_t size);
 
 #endif
