@@ -92,8 +92,10 @@ int names_file(const char *const *switches, size_t count, char *buf, size_t size
 	const char *sorted[NET_PORTS_MAX];
 	size_t used = 0;
 
-	if (count > NET_PORTS_MAX || count == 0)
+	if (count > NET_PORTS_MAX)
 		return -EINVAL;
+	if (count == 0) /* connected to none: no switch has such a name */
+		return str_format(buf, size, "+");
 	memcpy(sorted, switches, count * sizeof(*sorted));
 	qsort(sorted, count, sizeof(*sorted), by_name);
 	for (size_t i = 0; i < count; i++) {
@@ -259,6 +261,8 @@ static int fill(int switches, int hosts, const char *file, const char *into, str
 	if (str_format(names, sizeof(names), "%s", file) < 0)
 		return fail(e, ENAMETOOLONG, "hosts file %s", file);
 	while (r == 0 && (name = strsep(&rest, "+"))) {
+		if (!*name)
+			continue;
 		str_format(path, sizeof(path), "%s/leases", name);
 		auto_close int leases = openat(switches, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (leases >= 0)

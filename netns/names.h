@@ -19,7 +19,7 @@
 
 #define NAMES_UNIT 64
 
-/* The file's name for a set of switches, in any order: sorted, each once, joined by "+". */
+/* The file's name for a set of switches, in any order: sorted, each once, joined by "+"; "+" alone for none. */
 int names_file(const char *const *switches, size_t count, char *buf, size_t size);
 
 /* Make the file if it is not there, from the leases of its switches; `switches` is the directory of all

@@ -109,6 +109,16 @@ static int open_all(const struct call *call, struct container **ret, struct netw
 	return r;
 }
 
+/* The names that the container sees are those of its switches. */
+static int follow(const struct container *c, const struct network_of *of, const struct network *before,
+		  const struct network *after, struct error *e)
+{
+	struct error ignored;
+
+	auto_close int pidfd = container_pidfd(c, &ignored);
+	return pidfd < 0 ? 0 : network_hosts_follow(of, before, after, pidfd, e);
+}
+
 static int run_connect(struct call *call, struct error *e)
 {
 	AUTO(container) struct container *c = NULL;
@@ -126,7 +136,10 @@ static int run_connect(struct call *call, struct error *e)
 	auto_close int netns = open_netns(c, e);
 	if (netns < 0)
 		return netns;
-	return network_attach(&of, n, n->n_ports - 1, netns, -1, 0, e);
+	struct network before = *n;
+	before.n_ports--;
+	r = network_attach(&of, n, n->n_ports - 1, netns, -1, 0, e);
+	return r == 0 ? follow(c, &of, &before, n, e) : r;
 }
 
 static int run_disconnect(struct call *call, struct error *e)
@@ -136,8 +149,17 @@ static int run_disconnect(struct call *call, struct error *e)
 	auto_free char *owner = NULL;
 	struct network_of of;
 
+	AUTO(network) struct network *before = NULL, *after = NULL;
+	struct error ignored;
+
 	int r = open_all(call, &c, &of, &owner, e);
-	return r == 0 ? network_detach_port(&of, call->args[1], o->ifname, e) : r;
+	if (r < 0)
+		return r;
+	network_read(c->dir, &before, &ignored);
+	r = network_detach_port(&of, call->args[1], o->ifname, e);
+	if (r == 0)
+		r = network_read(c->dir, &after, e);
+	return r == 0 && before ? follow(c, &of, before, after, e) : r;
 }
 
 const struct command switch_connect = {

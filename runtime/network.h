@@ -46,6 +46,13 @@ int network_detach(const struct network_of *of, struct error *e);
 int network_detach_port(const struct network_of *of, const char *switch_name, const char *ifname,
 			struct error *e);
 
+/* The container `pidfd` (its first process) was connected or disconnected: it sees the hosts file of the
+ * switches it has now. Nothing if /etc/hosts is not ours, or not any more. */
+int network_hosts_follow(const struct network_of *of, const struct network *before,
+			 const struct network *after, int pidfd, struct error *e);
+/* The hosts file's name. */
+int network_hosts_file(const struct network *n, char *buf, size_t size, struct error *e);
+
 /* ---- for checkpoints and migration ---- */
 
 /* Nothing passes, both ways; no reset goes out. And: everything passes. */
