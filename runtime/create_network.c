@@ -26,10 +26,10 @@ int create_network_plan(struct create *c, struct error *e)
 	if (r < 0 || !c->network)
 		return r;
 	if (!c->plan.has[NS_NETWORK])
-		return refuse(
-			e, EINVAL,
-			"the container has no network namespace of its own: it cannot be connected to a "
-			"switch");
+		return refuse(e, EINVAL, "%sthe container has no network namespace of its own: %s",
+			      c->network->n_devices ? "linux.netDevices: " : "",
+			      c->network->n_devices ? "no link can be moved into it"
+						    : "it cannot be connected to a switch");
 	return 0;
 }
 

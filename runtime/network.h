@@ -33,7 +33,8 @@ enum network_flag {
 
 /* Wire ports[first…] of `n` (those before are there already) into network namespace `netns`. With netns -1 it
  * is received from `sock` (one message with the descriptor), late: everything that needs no namespace has
- * been done by then. `n` becomes the record. On failure everything has been undone. */
+ * been done by then; and the end is told there (a struct error without a code), and "keep" waited for.
+ * `n` becomes the record. On failure everything has been undone. */
 int network_attach(const struct network_of *of, struct network *n, size_t first, int netns, int sock,
 		   unsigned int flags, struct error *e);
 

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netns/netdev.h"
+#include "netns/open.h"
 #include "netns/switch.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/steps.h"
@@ -206,9 +208,10 @@ static int allow_ports(struct walk *w, struct error *e)
 
 /* ---- links ---- */
 
-static bool has_no_namespace(const struct walk *w)
+/* The helper: it is told the namespace late, and asked to keep what it has made. */
+static bool is_asked(const struct walk *w)
 {
-	return story(w)->netns < 0;
+	return story(w)->sock >= 0;
 }
 
 static int receive_namespace(struct walk *w, struct error *e)
@@ -284,14 +287,73 @@ static int tell_names(struct walk *w, struct error *e)
 	return r;
 }
 
+/* ---- links of the host ---- */
+
+static bool has_devices(const struct walk *w)
+{
+	return story(w)->n->n_devices > 0;
+}
+
+static void return_devices(struct attach *a, size_t n)
+{
+	struct error ignored;
+
+	auto_close int own = netns_open_self(&ignored);
+	for (size_t i = n; own >= 0 && i-- > 0;) {
+		const struct net_device *d = &a->n->devices[i];
+		netdev_return(a->netns, own, d->new_name ? d->new_name : d->name, d->name, &ignored);
+	}
+}
+
+static void undo_devices(struct walk *w)
+{
+	return_devices(story(w), story(w)->n->n_devices);
+}
+
+static int move_devices(struct walk *w, struct error *e)
+{
+	struct attach *a = story(w);
+
+	auto_close int own = netns_open_self(e);
+	if (own < 0)
+		return own;
+	for (size_t i = 0; i < a->n->n_devices; i++) {
+		const struct net_device *d = &a->n->devices[i];
+		int r = netdev_move(own, a->netns, d->name, d->new_name, e);
+		if (r < 0) {
+			return_devices(a, i);
+			return prefix(e, "linux.netDevices");
+		}
+	}
+	return 0;
+}
+
+/* ---- the end ---- */
+
+/* Whoever asked says that the container was made; its end before that undoes all. */
+static int confirm(struct walk *w, struct error *e)
+{
+	struct attach *a = story(w);
+	struct error done = { .code = 0 };
+	char word[16];
+
+	int r = fd_send(a->sock, &done, sizeof(done), -1, e);
+	if (r < 0)
+		return r;
+	ssize_t n = fd_receive(a->sock, word, sizeof(word), NULL, e);
+	return n > 0 ? 0 : n < 0 ? (int)n : refuse(e, ECANCELED, "the container was not made");
+}
+
 static const struct step attach_steps[] = {
 	{ "open switches", WHO_RUNTIME, open_switches },
 	{ "lease addresses", WHO_RUNTIME, lease_addresses, undo_leases },
 	{ "record network", WHO_RUNTIME, record_network, undo_record },
 	{ "allow ports", WHO_RUNTIME, allow_ports, undo_rules },
-	{ "receive namespace", WHO_RUNTIME, receive_namespace, NULL, has_no_namespace },
+	{ "receive namespace", WHO_RUNTIME, receive_namespace, NULL, is_asked },
 	{ "plug ports", WHO_RUNTIME, plug_ports, undo_links },
+	{ "move devices", WHO_RUNTIME, move_devices, undo_devices, has_devices },
 	{ "tell names", WHO_RUNTIME, tell_names, untell },
+	{ "confirm", WHO_RUNTIME, confirm, NULL, is_asked },
 };
 
 int network_attach(const struct network_of *of, struct network *n, size_t first, int netns, int sock,

@@ -190,7 +190,7 @@ int network_files_restore(const struct container *c, struct network *n, struct s
 
 int network_files_make(const struct container *c, struct network *n, struct spec *s, struct error *e)
 {
-	bool mounts = spec_find_namespace(s, NS_MOUNT) != NULL;
+	bool mounts = n->n_ports && spec_find_namespace(s, NS_MOUNT);
 
 	n->hosts = mounts && !mounts_at(s, "/etc/hosts");
 	n->resolv = mounts && !mounts_at(s, "/etc/resolv.conf");

@@ -38,29 +38,12 @@ static int read_wishes(struct network **ret, struct error *e)
 	return network_from_json(text, (size_t)n, ret, e);
 }
 
-static bool is_kept(void)
-{
-	char word[16];
-	struct error ignored;
-
-	return fd_receive(STDIN_FILENO, word, sizeof(word), NULL, &ignored) > 0;
-}
-
 static int attach(const struct network_of *of, struct error *e)
 {
 	AUTO(network) struct network *n = NULL;
-	struct error done = { .code = 0 };
 
 	int r = read_wishes(&n, e);
-	if (r == 0)
-		r = network_attach(of, n, 0, -1, STDIN_FILENO, 0, e);
-	if (r < 0)
-		return r;
-	answer(&done);
-	if (is_kept())
-		return 0;
-	network_detach(of, &done);
-	return refuse(e, ECANCELED, "the container was not made");
+	return r == 0 ? network_attach(of, n, 0, -1, STDIN_FILENO, 0, e) : r;
 }
 
 static int detach(const struct network_of *of, struct error *e)

@@ -92,7 +92,7 @@ static void put_linux(struct jsonout *o, const struct features *f)
 	jsonout_object(o, "mountExtensions");
 	put_enabled(o, "idmap", true);
 	jsonout_end(o);
-	put_enabled(o, "netDevices", false);
+	put_enabled(o, "netDevices", true);
 	jsonout_end(o);
 }
 

@@ -185,6 +185,56 @@ static READER(read_propagation)
 	return v->size ? json_fail(v, e, "unknown value \"%.100s\"", v->text) : 0;
 }
 
+/* ---- network devices ---- */
+
+/* As the kernel takes it (dev_valid_name). */
+static bool is_link_name(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 0 && n < 16 && !strpbrk(name, "/: \t\n\v\f\r") && !str_eq(name, ".") &&
+	       !str_eq(name, "..");
+}
+
+static const struct field net_device_fields[] = {
+	{ "name", JSON_STRING, read_text, offsetof(struct spec_net_device, new_name) },
+};
+static const struct object net_device_object = OBJECT(net_device_fields, struct spec_net_device);
+
+static int read_net_device(const struct reading *in, const struct json *v, struct spec_net_device *d,
+			   struct error *e)
+{
+	if (!is_link_name(v->key))
+		return json_fail(v, e, "not the name of a link");
+	int r = dispatch(in, v, &net_device_object, d, e);
+	d->name = v->key;
+	if (r == 0 && d->new_name && !is_link_name(d->new_name))
+		return json_fail_key(v, "name", e, "\"%.40s\" is not the name of a link", d->new_name);
+	return r;
+}
+
+static READER(read_net_devices)
+{
+	struct spec *s = object;
+	struct spec_net_device *list = arena_calloc(in->arena, v->size + 1, sizeof(*list));
+	size_t n = 0;
+
+	(void)f;
+	if (!list)
+		return out_of_memory(e);
+	for (const struct json *child = v->first; child; child = child->next, n++) {
+		int r = read_net_device(in, child, &list[n], e);
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < n; i++)
+			if (str_eq(list[i].new_name ? list[i].new_name : list[i].name,
+				   list[n].new_name ? list[n].new_name : list[n].name))
+				return json_fail(child, e, "two links of one name in the container");
+	}
+	s->net_devices = list;
+	s->n_net_devices = n;
+	return 0;
+}
+
 static const struct field linux_fields[] = {
 	{ "namespaces", JSON_ARRAY, read_objects, offsetof(struct spec, namespaces),
 	  .count = offsetof(struct spec, n_namespaces), .object = &namespace_object },
@@ -211,6 +261,6 @@ static const struct field linux_fields[] = {
 	  .object = &memory_policy_object },
 	{ "personality", JSON_OBJECT, read_object, offsetof(struct spec, personality),
 	  .object = &personality_object },
-	{ "netDevices", JSON_ANY, read_unsupported, .flags = FIELD_EMPTY_OK },
+	{ "netDevices", JSON_OBJECT, read_net_devices },
 };
 const struct object linux_object = OBJECT(linux_fields, struct spec);

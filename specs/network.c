@@ -144,6 +144,13 @@ static const struct field publish_fields[] = {
 };
 static const struct object publish_object = OBJECT(publish_fields, struct net_publish, .strict = true);
 
+#define DEVICE(member) offsetof(struct net_device, member)
+static const struct field device_fields[] = {
+	{ "name", JSON_STRING, read_string, DEVICE(name), FIELD_REQUIRED },
+	{ "newName", JSON_STRING, read_text, DEVICE(new_name) },
+};
+static const struct object device_object = OBJECT(device_fields, struct net_device, .strict = true);
+
 #define AT(member) offsetof(struct network, member)
 static const struct field network_fields[] = {
 	{ VERSION_KEY, JSON_NUMBER, read_version, 0, FIELD_REQUIRED },
@@ -153,6 +160,8 @@ static const struct field network_fields[] = {
 	  .object = &port_object },
 	{ "published", JSON_ARRAY, read_objects, AT(published), FIELD_REQUIRED, .count = AT(n_published),
 	  .object = &publish_object },
+	{ "devices", JSON_ARRAY, read_objects, AT(devices), .count = AT(n_devices),
+	  .object = &device_object },
 	{ "dns", JSON_ARRAY, read_dns, AT(dns) },
 	{ "hosts", JSON_BOOL, read_bool, AT(hosts), FIELD_REQUIRED },
 	{ "resolv", JSON_BOOL, read_bool, AT(resolv), FIELD_REQUIRED },
@@ -247,6 +256,19 @@ static void put_publish(struct jsonout *o, const struct net_publish *p)
 	jsonout_end(o);
 }
 
+static void put_devices(struct jsonout *o, const struct network *n)
+{
+	jsonout_array(o, "devices");
+	for (size_t i = 0; i < n->n_devices; i++) {
+		jsonout_object(o, NULL);
+		jsonout_string(o, "name", n->devices[i].name);
+		if (n->devices[i].new_name)
+			jsonout_string(o, "newName", n->devices[i].new_name);
+		jsonout_end(o);
+	}
+	jsonout_end(o);
+}
+
 char *network_to_json(const struct network *n, size_t *ret_size)
 {
 	AUTO(jsonout) struct jsonout *o = jsonout_new(false);
@@ -263,6 +285,8 @@ char *network_to_json(const struct network *n, size_t *ret_size)
 	for (size_t i = 0; i < n->n_published; i++)
 		put_publish(o, &n->published[i]);
 	jsonout_end(o);
+	if (n->n_devices)
+		put_devices(o, n);
 	if (n->dns)
 		jsonout_strings(o, "dns", n->dns);
 	jsonout_bool(o, "hosts", n->hosts);

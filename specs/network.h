@@ -41,6 +41,10 @@ struct net_publish {
 	uint16_t host_port, port;
 };
 
+struct net_device {		     /* a link of the host that moves in (netDevices of config.json) */
+	const char *name, *new_name; /* new_name NULL: the same */
+};
+
 struct network {
 	struct arena *arena;
 	const char *name, *alias; /* by which others find it; "" if there is none */
@@ -48,6 +52,8 @@ struct network {
 	size_t n_ports;
 	struct net_publish *published;
 	size_t n_published;
+	struct net_device *devices;
+	size_t n_devices;
 	const char **dns; /* servers, NULL-terminated or NULL: the host's */
 	bool hosts;	  /* /etc/hosts is ours: the names of the switches' containers */
 	bool resolv;	  /* /etc/resolv.conf is ours */

@@ -306,17 +306,22 @@ int network_wishes(char *const *switches, char *const *published, char *const *d
 		notes[i] = s ? spec_annotation(s, wish_kinds[i].annotation) : NULL;
 		counts[i] = count_wishes(lists[i], notes[i]);
 	}
+	size_t devices = s ? s->n_net_devices : 0;
 	if (!counts[0] && (published || dns))
 		return refuse(e, EINVAL, "option %s goes with --switch", published ? "--publish" : "--dns");
-	if (!counts[0])
+	if (!counts[0] && !devices)
 		return 0;
 	AUTO(network) struct network *n = network_new(NET_PORTS_MAX);
 	if (!n)
 		return fail(e, ENOMEM, "network");
 	n->published = arena_calloc(n->arena, counts[1] + 1, sizeof(*n->published));
 	n->dns = arena_calloc(n->arena, counts[2] + 1, sizeof(*n->dns));
-	if (!n->published || !n->dns)
+	n->devices = arena_calloc(n->arena, devices + 1, sizeof(*n->devices));
+	if (!n->published || !n->dns || !n->devices)
 		return fail(e, ENOMEM, "network");
+	for (; n->n_devices < devices; n->n_devices++)
+		n->devices[n->n_devices] = (struct net_device){ s->net_devices[n->n_devices].name,
+								s->net_devices[n->n_devices].new_name };
 	for (size_t i = 0; i < KINDS; i++) {
 		int r = add_wishes(n, &wish_kinds[i], lists[i], notes[i], e);
 		if (r < 0)

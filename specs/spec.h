@@ -263,6 +263,11 @@ struct spec_seccomp {
 	size_t n_rules;
 };
 
+struct spec_net_device { /* a link of the host that moves into the container */
+	const char *name;
+	const char *new_name; /* NULL: the same */
+};
+
 struct spec_key_value {
 	const char *key, *value;
 };
@@ -305,6 +310,8 @@ struct spec {
 	size_t n_time_offsets;
 	struct spec_device *devices;
 	size_t n_devices;
+	struct spec_net_device *net_devices;
+	size_t n_net_devices;
 	const char *cgroups_path;
 	const char *rootfs_propagation; /* "shared", "slave", "private", "unbindable", each also with an "r"
 					 * in front as engines write them, or NULL */

@@ -83,7 +83,7 @@ static void test_everything_is_told(void **state)
 	assert_true(get(linux_part, "intelRdt", "monitoring")->boolean);
 	assert_true(has(get(linux_part, "memoryPolicy", "modes"), "MPOL_WEIGHTED_INTERLEAVE"));
 	assert_int_equal(get(linux_part, "memoryPolicy", "flags")->size, 3);
-	assert_false(get(linux_part, "netDevices", "enabled")->boolean);
+	assert_true(get(linux_part, "netDevices", "enabled")->boolean);
 	assert_true(json_get(get(linux_part, "mountExtensions", "idmap"), "enabled")->boolean);
 	assert_string_equal(get(root, "annotations", "org.opencontainers.runc.checkpoint.enabled")->text,
 			    "true");

@@ -463,8 +463,12 @@ static void test_unsupported_keys_are_named(void **state)
 	}
 	expect_refusal(RESOURCES("'network':{'classID':1}"),
 		       "linux.resources.network: this version of coracle does not support it");
-	expect_refusal(LINUX("'netDevices':{'x':1}"),
-		       "linux.netDevices: this version of coracle does not support it");
+	expect_refusal(LINUX("'netDevices':{'x':1}"), "linux.netDevices.x: expected an object");
+	expect_refusal(LINUX("'netDevices':{'a/b':{}}"), "linux.netDevices.a/b: not the name of a link");
+	expect_refusal(LINUX("'netDevices':{'eth0':{'name':'in 0'}}"),
+		       "linux.netDevices.eth0.name: \"in 0\" is not the name of a link");
+	expect_refusal(LINUX("'netDevices':{'eth0':{'name':'eth1'},'eth1':{}}"),
+		       "linux.netDevices.eth1: two links of one name in the container");
 	AUTO(spec)
 	struct spec *s = parse_config(LINUX(
 		"'netDevices':{},'resources':{'network':{}},'seccomp':{'defaultAction':'SCMP_ACT_ALLOW',"
