@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
@@ -131,6 +132,43 @@ int control_serve(struct migration *m, struct error *e)
 	if (s->cancelled && !m->granted)
 		return refuse(e, ECANCELED, "cancelled");
 	return interrupt_pending(e);
+}
+
+/* Room in the stream, or something else that wants to be looked at. */
+static int wait_for_room(struct migration *m, int fd, bool quiet, struct error *e)
+{
+	struct pollfd p[3] = { { .fd = fd, .events = POLLOUT },
+			       { .fd = quiet ? -1 : m->source->control, .events = POLLIN },
+			       { .fd = quiet ? -1 : interrupt_fd(), .events = POLLIN } };
+
+	if (poll(p, COUNT_OF(p), -1) < 0 && errno != EINTR)
+		return fail(e, errno, "poll");
+	return quiet ? 0 : control_serve(m, e);
+}
+
+int source_write(struct migration *m, int fd, struct iovec *pieces, int n, bool quiet, struct error *e)
+{
+	for (int first = 0; first < n;) {
+		struct msghdr h = { .msg_iov = pieces + first, .msg_iovlen = (size_t)(n - first) };
+		ssize_t done = sendmsg(fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (done < 0 && errno == EAGAIN) {
+			int r = wait_for_room(m, fd, quiet, e);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return channel_failure(m->channel, strerror(errno), e);
+		for (; first < n && (size_t)done >= pieces[first].iov_len; first++)
+			done -= (ssize_t)pieces[first].iov_len;
+		if (first < n) {
+			pieces[first].iov_base = (char *)pieces[first].iov_base + done;
+			pieces[first].iov_len -= (size_t)done;
+		}
+	}
+	return 0;
 }
 
 int control_ask(const struct migrate_options *o, const char *question, char **ret, struct error *e)

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "checkpoint/tree.h"
@@ -30,28 +29,13 @@ struct source_files {
 	struct spec *spec;
 };
 
-static int write_frame(int fd, uint8_t number, const void *frame, size_t size, struct error *e)
+static int write_frame(struct moving_tree *t, int fd, const void *frame, size_t size, struct error *e)
 {
-	uint8_t header[FILES_HEADER] = { (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16), number };
+	uint8_t header[FILES_HEADER] = { (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16),
+					 t->number };
 	struct iovec v[2] = { { header, sizeof(header) }, { (void *)frame, size } };
-	size_t left = sizeof(header) + size;
 
-	while (left) {
-		struct msghdr h = { .msg_iov = v, .msg_iovlen = 2 };
-		ssize_t n = sendmsg(fd, &h, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(e, errno, "send files");
-		left -= (size_t)n;
-		for (int i = 0; i < 2; i++) {
-			size_t part = (size_t)n < v[i].iov_len ? (size_t)n : v[i].iov_len;
-			v[i].iov_base = (char *)v[i].iov_base + part;
-			v[i].iov_len -= part;
-			n -= (ssize_t)part;
-		}
-	}
-	return 0;
+	return source_write(t->m, fd, v, 2, false, e);
 }
 
 static int sink(void *arg, const void *frame, size_t size, struct error *e)
@@ -67,9 +51,9 @@ static int sink(void *arg, const void *frame, size_t size, struct error *e)
 	}
 	if (s->files_fd < 0) /* tree_measure announces before the stream is there: see files_open */
 		return 0;
-	int r = write_frame(s->files_fd, t->number, frame, size, e);
+	int r = write_frame(t, s->files_fd, frame, size, e);
 	if (r < 0)
-		return channel_failure(t->m->channel, e->msg, e);
+		return r;
 	s->progress.file_bytes += size;
 	return 0;
 }

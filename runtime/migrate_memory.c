@@ -7,11 +7,10 @@
  * one answers CRIU's callbacks. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,37 +21,13 @@
 #include "runtime/base/log.h"
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
+#include "runtime/base/sys.h"
 #include "runtime/migrate_source.h"
 
 /* Without a measurement yet: freeze, metadata, restore, network of a small container. */
 #define FIXED_GUESS_US 80000
 
 /* ---- frames into the stream ---- */
-
-static int write_pieces(int fd, const struct iovec *pieces, int n, struct error *e)
-{
-	struct iovec v[8];
-	int first = 0;
-
-	if (n > (int)COUNT_OF(v))
-		return refuse(e, EINVAL, "a frame of %d pieces", n);
-	memcpy(v, pieces, (size_t)n * sizeof(*v));
-	while (first < n) {
-		struct msghdr h = { .msg_iov = v + first, .msg_iovlen = (size_t)(n - first) };
-		ssize_t done = sendmsg(fd, &h, MSG_NOSIGNAL);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return fail(e, errno, "send pages");
-		for (; first < n && (size_t)done >= v[first].iov_len; first++)
-			done -= (ssize_t)v[first].iov_len;
-		if (first < n) {
-			v[first].iov_base = (char *)v[first].iov_base + done;
-			v[first].iov_len -= (size_t)done;
-		}
-	}
-	return 0;
-}
 
 static void note_figures(struct source *s, const struct page_stats *before)
 {
@@ -87,8 +62,11 @@ static int send_frame(void *arg, const struct iovec *pieces, int n, struct error
 		note_figures(s, &sd->before);
 		progress_update(&s->progress);
 	}
-	int r = write_pieces(s->memory_fd, pieces, n, e);
-	return r < 0 ? channel_failure(sd->m->channel, e->msg, e) : 0;
+	struct iovec copy[8];
+	if (n > (int)COUNT_OF(copy))
+		return refuse(e, EINVAL, "a frame of %d pieces", n);
+	memcpy(copy, pieces, (size_t)n * sizeof(*copy));
+	return source_write(sd->m, s->memory_fd, copy, n, sd->quiet, e);
 }
 
 /* ---- throttling ---- */
@@ -344,17 +322,39 @@ int memory_start_pager(struct migration *m, struct error *e)
 	return 0;
 }
 
+/* Questions are answered meanwhile: on a slow link this is where the container stands still. */
+static int wait_for_pager(struct migration *m, struct error *e)
+{
+	struct source *s = m->source;
+	int r = 0;
+
+	auto_close int pidfd = sys_pidfd_open(s->pager, 0);
+	while (r == 0 && pidfd >= 0) {
+		struct pollfd p[3] = { { .fd = pidfd, .events = POLLIN },
+				       { .fd = s->control, .events = POLLIN },
+				       { .fd = interrupt_fd(), .events = POLLIN } };
+		if (poll(p, COUNT_OF(p), -1) < 0 && errno != EINTR)
+			return fail(e, errno, "poll");
+		if (p[0].revents)
+			return 0;
+		r = control_serve(m, e);
+	}
+	return r;
+}
+
 int memory_end_pager(struct migration *m, struct error *e)
 {
 	struct source *s = m->source;
 	struct progress_round *now = &s->progress.now;
 	int status = 0;
 
-	int r = proc_wait(s->pager, &status, e);
-	s->pager = 0;
-	channel_end_stream(&s->memory_fd); /* the end of the stream */
+	int r = wait_for_pager(m, e);
+	if (r == 0)
+		r = proc_wait(s->pager, &status, e);
 	if (r < 0)
-		return r;
+		return r; /* memory_undo() ends it */
+	s->pager = 0;
+	channel_end_stream(&s->memory_fd);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		if (s->last->error.code)
 			return refuse(e, s->last->error.code, "%s", s->last->error.msg);

@@ -51,6 +51,11 @@ void control_close(struct source *s);
 /* The other end: one question to a migration that runs. *ret is its answer, one line of JSON. */
 int control_ask(const struct migrate_options *o, const char *question, char **ret, struct error *e);
 
+/* All pieces into a stream; while it is full, questions are answered (`quiet`: not, for a child of the story).
+ * The pieces are consumed. */
+struct iovec;
+int source_write(struct migration *m, int fd, struct iovec *pieces, int n, bool quiet, struct error *e);
+
 /* Time since the last mark goes to a part of the frozen window. */
 void source_mark(struct source *s, enum frozen_part part);
 
