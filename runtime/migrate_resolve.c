@@ -17,6 +17,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 #include "runtime/migrate.h"
+#include "runtime/network.h"
+#include "runtime/network_helper.h"
 #include "runtime/received.h"
 #include "specs/json.h"
 
@@ -61,6 +63,19 @@ int resolve_ask(const struct journal *j, int timeout_ms, enum journal_state *ret
 	return r == 0 ? ask(c, j, timeout_ms, ret, e) : r;
 }
 
+/* The container's addresses are the other node's: links go, leases with them. What cannot be done is told. */
+static void send_wires_away(const struct container *c)
+{
+	auto_free char *owner = NULL;
+	struct error e;
+
+	if (network_owner_path(c, &owner, &e) < 0)
+		return;
+	const struct network_of of = { .owner = owner, .dir = c->dir, .switch_dir = c->globals->switch_dir };
+	if (network_send_away(&of, &e) < 0)
+		log_warning("%s", e.msg);
+}
+
 /* It runs there: what is frozen here ends. */
 static int release(const struct globals *g, const struct journal *j, bool keep, struct error *e)
 {
@@ -76,9 +91,22 @@ static int release(const struct globals *g, const struct journal *j, bool keep, 
 		if (r < 0 && r != -ENOENT)
 			return r;
 	}
+	send_wires_away(c);
 	if (keep)
 		return 0;
 	return life_remove(c, -1, NULL, e);
+}
+
+static void let_wires_go(const struct container *c)
+{
+	auto_free char *owner = NULL;
+	struct error e;
+
+	if (network_owner_path(c, &owner, &e) < 0)
+		return;
+	const struct network_of of = { .owner = owner, .dir = c->dir, .switch_dir = c->globals->switch_dir };
+	if (network_release(&of, &e) < 0 && e.code != ENOENT)
+		log_warning("%s", e.msg);
 }
 
 /* Nothing runs there: what is frozen here goes on, its packets too. */
@@ -94,6 +122,7 @@ static int run_on(const struct globals *g, const struct journal *j, struct error
 					     "restarted",
 					     j->container)
 				    : r;
+	let_wires_go(c);
 	auto_close int group = container_cgroup(c, &none);
 	return group >= 0 ? cgroup_freeze(group, false, THAW_MS, e) : 0;
 }

@@ -25,6 +25,7 @@
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
+#include "runtime/network.h"
 #include "runtime/received.h"
 #include "runtime/stored_config.h"
 
@@ -144,6 +145,19 @@ static int read_volumes(struct migration *m, struct error *e)
 	return 0;
 }
 
+/* Its wires: the other side attaches them before it restores. */
+static int read_network(struct migration *m, const struct container *c, struct error *e)
+{
+	auto_free char *text = NULL;
+
+	int r = network_export(c->dir, &text, e);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		m->claim.network = arena_strdup(m->arena, text);
+	return r;
+}
+
 static int fill_claim(struct migration *m, struct error *e)
 {
 	struct source *s = m->source;
@@ -161,7 +175,8 @@ static int fill_claim(struct migration *m, struct error *e)
 	m->claim.dry_run = s->o->dry_run;
 	m->claim.force = s->o->force;
 	m->claim.memory_bytes = s->progress.memory_bytes = memory_of(s);
-	return files_open(m, e);
+	r = read_network(m, c, e);
+	return r == 0 ? files_open(m, e) : r;
 }
 
 int source_claim(struct migration *m, struct error *e)

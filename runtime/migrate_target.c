@@ -321,6 +321,7 @@ int target_prepare(struct migration *m, struct error *e)
 		.id = m->claim.name,
 		.bundle = t->bundle,
 		.config_text = t->config,
+		.network_text = m->claim.network,
 		.image = { .image_path = t->images_path,
 			   .criu = t->o->criu,
 			   .tcp_established = true,
