@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netns/sysctl.h"
 #include "runtime/base/io.h"
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
@@ -138,6 +139,29 @@ int image_network_plan(struct restore *r, struct error *e)
 			       : network_files_make(c->container, c->network, c->spec, e);
 }
 
+/* Sockets that leave repair mode send at once, before the wires are let go: the question for the peer's hardware
+ * address is lost, and by the kernel's default is asked again only after a second. Until the container runs it
+ * is asked again every 20 ms. */
+static const struct {
+	const char *key, *quick, *usual; /* usual: the kernel's default for a new namespace */
+} asking[] = {
+	{ "ipv4/neigh/%s/retrans_time_ms", "20", "1000" },
+	{ "ipv4/neigh/%s/mcast_solicit", "50", "3" },
+	{ "ipv6/neigh/%s/retrans_time_ms", "20", "1000" },
+	{ "ipv6/neigh/%s/mcast_solicit", "50", "3" },
+};
+
+static void ask_neighbours(const struct restore *r, bool quickly)
+{
+	const struct network *n = r->create.network;
+	struct error ignored; /* no IPv6, say: then the second it is */
+
+	for (size_t i = 0; i < n->n_ports; i++)
+		for (size_t k = 0; k < COUNT_OF(asking) && n->ports[i].ifname; k++)
+			(void)net_sysctl_ensure(r->netns, asking[k].key, n->ports[i].ifname,
+						quickly ? asking[k].quick : asking[k].usual, NULL, &ignored);
+}
+
 int image_network_attach(struct restore *r, struct error *e)
 {
 	struct create *c = &r->create;
@@ -147,8 +171,11 @@ int image_network_attach(struct restore *r, struct error *e)
 	int ret = whose(c->container, &of, &owner, e);
 	if (ret < 0)
 		return ret;
-	return network_attach(&of, c->network, 0, r->netns, -1,
-			      NETWORK_HELD | (r->network_came ? NETWORK_CAME : 0), e);
+	ret = network_attach(&of, c->network, 0, r->netns, -1,
+			     NETWORK_HELD | (r->network_came ? NETWORK_CAME : 0), e);
+	if (ret == 0)
+		ask_neighbours(r, true);
+	return ret;
 }
 
 void image_network_detach(struct restore *r)
@@ -169,4 +196,10 @@ int image_network_let_go(const struct restore *r, struct error *e)
 	if (ret == 0)
 		ret = network_release(&of, e);
 	return ret == 0 ? network_announce(&of, r->netns, e) : ret;
+}
+
+void image_network_settle(const struct restore *r)
+{
+	if (r->create.network)
+		ask_neighbours(r, false);
 }

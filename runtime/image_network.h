@@ -33,5 +33,7 @@ int image_network_attach(struct restore *r, struct error *e);
 void image_network_detach(struct restore *r);
 /* All passes, and the neighbours are told where the addresses are now. */
 int image_network_let_go(const struct restore *r, struct error *e);
+/* The container runs: what was set for the moment before is set back. */
+void image_network_settle(const struct restore *r);
 
 #endif

@@ -18,10 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "netns/neigh.h"
 #include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
+#include "runtime/network.h"
+#include "runtime/network_helper.h"
 #include "runtime/received.h"
 #include "specs/spec.h"
 
@@ -445,6 +448,25 @@ static int on_resumed(void *arg, pid_t init, struct error *e)
 	return 0;
 }
 
+/* The first round went out when the wires were let go; a frame can be lost (neigh.h has the pauses). */
+static void announce_again(struct migration *m)
+{
+	struct target *t = m->target;
+	struct container *c = restore_container(t->restore);
+	auto_free char *owner = NULL;
+	struct error e;
+	int pause;
+
+	if (!m->claim.network || restore_netns(t->restore) < 0 || network_owner_path(c, &owner, &e) < 0)
+		return;
+	const struct network_of of = { .owner = owner, .dir = c->dir, .switch_dir = c->globals->switch_dir };
+	for (unsigned int round = 1; (pause = announce_pause_ms(round)) >= 0; round++) {
+		int r = interrupt_wait(-1, -1, pause, &e);
+		if (r != -ETIMEDOUT || network_announce(&of, restore_netns(t->restore), &e) < 0)
+			return;
+	}
+}
+
 int target_release(struct migration *m, struct error *e)
 {
 	struct target *t = m->target;
@@ -456,6 +478,7 @@ int target_release(struct migration *m, struct error *e)
 			return r;
 	}
 	int r = migrate_answer(m, NULL, e);
+	announce_again(m);
 	/* The source knows the end: nobody will ask. */
 	if (r == 0)
 		(void)journal_remove(m->journal_dir, m->journal->migration, &ignored);

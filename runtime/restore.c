@@ -475,6 +475,7 @@ static int tell(struct walk *w, struct error *e)
 	struct create *c = &r->create;
 	const struct restore_decisions *o = r->options.decisions;
 
+	image_network_settle(r);
 	unlinkat(c->container->dir, STAGE_DIR, AT_REMOVEDIR);
 	int ret = o && o->resumed ? o->resumed(o->arg, c->init_pid, e) : 0;
 	if (ret == 0 && c->spec->hooks[HOOK_POSTSTART].count)
