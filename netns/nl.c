@@ -490,8 +490,6 @@ static int take_objects(const char *buf, size_t size, struct nl_batch *b, nl_eac
 		r = each(m, data, e);
 		if (r < 0)
 			return r;
-		if (!(m->nlmsg_flags & NLM_F_MULTI))
-			return READ_DONE;
 	}
 	return READ_MORE;
 }
@@ -511,6 +509,9 @@ static int read_once(struct nl *nl, struct nl_batch *b, nl_each *each, void *dat
 
 	b->first = nl->sequence += 2;
 	message(b, 0)->nlmsg_seq = b->first;
+	/* A dump ends by itself; a single answer may be missing (a link without a queue), so its end is asked for. */
+	if ((message(b, 0)->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+		message(b, 0)->nlmsg_flags |= NLM_F_ACK;
 	if (send_all(nl, &iov, 1, words(b, 0), e) < 0)
 		return -e->code;
 	while (r == READ_MORE) {

@@ -64,10 +64,15 @@ void tc_unlimit(struct nl_batch *b, int index)
 	nl_tolerate(b, ENOENT);
 }
 
+struct wanted {
+	int index;
+	uint64_t rate;
+};
+
 static int take_qdisc(const struct nlmsghdr *m, void *data, struct error *e)
 {
 	const struct nlattr *t[TCA_MAX + 1], *options[TCA_TBF_MAX + 1];
-	uint64_t *ret = data;
+	struct wanted *w = data;
 	char kind[16];
 
 	(void)e;
@@ -75,31 +80,32 @@ static int take_qdisc(const struct nlmsghdr *m, void *data, struct error *e)
 		return 0;
 	const struct tcmsg *header = mnl_nlmsg_get_payload(m);
 	attr_text(t[TCA_KIND], kind, sizeof(kind));
-	if (header->tcm_parent != TC_H_ROOT || !str_eq(kind, "tbf"))
+	if (header->tcm_ifindex != w->index || header->tcm_parent != TC_H_ROOT || !str_eq(kind, "tbf"))
 		return 0;
 	nl_nested(t[TCA_OPTIONS], options, TCA_TBF_MAX);
 	if (options[TCA_TBF_PARMS] &&
 	    mnl_attr_get_payload_len(options[TCA_TBF_PARMS]) >= sizeof(struct tc_tbf_qopt)) {
 		struct tc_tbf_qopt q;
 		memcpy(&q, mnl_attr_get_payload(options[TCA_TBF_PARMS]), sizeof(q));
-		*ret = q.rate.rate;
+		w->rate = q.rate.rate;
 	}
 	if (options[TCA_TBF_RATE64] && mnl_attr_get_payload_len(options[TCA_TBF_RATE64]) == 8)
-		*ret = mnl_attr_get_u64(options[TCA_TBF_RATE64]);
+		w->rate = mnl_attr_get_u64(options[TCA_TBF_RATE64]);
 	return 0;
 }
 
 int tc_get_limit(struct nl *nl, int index, uint64_t *ret, struct error *e)
 {
 	AUTO(nl_batch) struct nl_batch *b = nl_batch_new();
-	struct tcmsg header = { .tcm_family = AF_UNSPEC, .tcm_ifindex = index, .tcm_parent = TC_H_ROOT };
-	uint64_t found = 0;
+	struct tcmsg header = { .tcm_family = AF_UNSPEC, .tcm_ifindex = index };
+	struct wanted w = { .index = index };
 
-	nl_put(b, RTM_GETQDISC, 0, &header, sizeof(header), "link %d: limit", index);
-	int r = nl_read(nl, b, take_qdisc, &found, e);
+	/* A dump: the kernel tells a single queue to whoever listens for changes, not to who asks. */
+	nl_put(b, RTM_GETQDISC, NLM_F_DUMP, &header, sizeof(header), "link %d: limit", index);
+	int r = nl_read(nl, b, take_qdisc, &w, e);
 	if (r < 0)
 		return r;
-	*ret = found;
+	*ret = w.rate;
 	return 0;
 }
 
