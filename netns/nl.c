@@ -318,10 +318,11 @@ static int take_answer(const struct nlmsghdr *m, const struct nl_batch *b, bool 
 
 int nl_parse_answers(const void *data, size_t size, const struct nl_batch *b, bool *ret_last, struct error *e)
 {
-	int r = 0, left = (int)size;
+	size_t left = size;
+	int r = 0;
 
 	*ret_last = false;
-	for (const struct nlmsghdr *m = data; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left))
+	for (const struct nlmsghdr *m = data; nl_message_ok(m, left); m = nl_message_next(m, &left))
 		if (m->nlmsg_type == NLMSG_ERROR)
 			r = take_answer(m, b, ret_last, r, e);
 	return r;
@@ -470,10 +471,11 @@ enum { READ_MORE, READ_DONE, READ_AGAIN };
 static int take_objects(const char *buf, size_t size, struct nl_batch *b, nl_each *each, void *data,
 			struct error *e)
 {
-	int left = (int)size, r;
+	size_t left = size;
+	int r;
 
-	for (const struct nlmsghdr *m = (const void *)buf; mnl_nlmsg_ok(m, left);
-	     m = mnl_nlmsg_next(m, &left)) {
+	for (const struct nlmsghdr *m = (const void *)buf; nl_message_ok(m, left);
+	     m = nl_message_next(m, &left)) {
 		if (m->nlmsg_seq != b->first)
 			continue;
 		if (m->nlmsg_flags & NLM_F_DUMP_INTR)

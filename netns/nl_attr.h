@@ -9,6 +9,21 @@
 
 #include "specs/ip.h"
 
+/* A whole message lies here, of these bytes that are left; and the next one. (libmnl's own walk takes a length above
+ * 2^31 for a negative one, and goes round and round.) */
+static inline bool nl_message_ok(const struct nlmsghdr *m, size_t left)
+{
+	return left >= sizeof(*m) && m->nlmsg_len >= sizeof(*m) && m->nlmsg_len <= left;
+}
+
+static inline const struct nlmsghdr *nl_message_next(const struct nlmsghdr *m, size_t *left)
+{
+	size_t step = MNL_ALIGN((size_t)m->nlmsg_len);
+
+	*left -= step < *left ? step : *left;
+	return (const struct nlmsghdr *)(const void *)((const char *)m + step);
+}
+
 /* Attributes behind a message's family header of `header_size` bytes into table[0..max]; false if the message
  * is too short for the header. Unknown types are left out. */
 bool nl_attrs(const struct nlmsghdr *m, size_t header_size, const struct nlattr **table, uint16_t max);

@@ -35,9 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	int failed = nl_parse_answers(data, size, b, &last, &e);
 	assert((failed < 0) == (e.msg[0] != '\0'));
-	int left = size > INT32_MAX ? INT32_MAX : (int)size;
-	for (const struct nlmsghdr *m = (const void *)data; mnl_nlmsg_ok(m, left);
-	     m = mnl_nlmsg_next(m, &left)) {
+	size_t left = size;
+	for (const struct nlmsghdr *m = (const void *)data; nl_message_ok(m, left);
+	     m = nl_message_next(m, &left)) {
 		if (link_parse(m, &l))
 			assert(strnlen(l.name, sizeof(l.name)) < sizeof(l.name));
 		if (addr_parse(m, &a))

@@ -163,7 +163,7 @@ static void test_neighbours_and_forwarding(void **state)
 	fdb_remove_port(t.b, vxlan, &mac);
 	send_ok(&t, nl);
 	fdb_add_port(t.b, index, &mac);
-	send_fails(&t, nl, EINVAL, "link "); /* not a port */
+	send_fails(&t, nl, EOPNOTSUPP, "link "); /* not a port */
 	bench_close(&t);
 }
 
