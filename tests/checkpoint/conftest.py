@@ -19,14 +19,14 @@ from lib.bundle import Bundle
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def build_workload():
-    with open(HERE + "/workload.c", "rb") as f:
+def build_workload(name="workload"):
+    with open(f"{HERE}/{name}.c", "rb") as f:
         key = hashlib.sha256(f.read()).hexdigest()[:12]
-    path = os.path.join(trees.cache_dir(), "payload", f"workload-{key}")
+    path = os.path.join(trees.cache_dir(), "payload", f"{name}-{key}")
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-pthread", "-s", "-o", f"{path}.{os.getpid()}",
-                        HERE + "/workload.c"], check=True)
+                        f"{HERE}/{name}.c"], check=True)
         os.rename(f"{path}.{os.getpid()}", path)
     return path
 
@@ -34,6 +34,11 @@ def build_workload():
 @pytest.fixture(scope="session")
 def workload_program():
     return build_workload()
+
+
+@pytest.fixture(scope="session")
+def holder_program():
+    return build_workload("holder")
 
 
 @pytest.fixture(scope="session")
