@@ -117,23 +117,34 @@ int rootless_find_maps(struct arena *a, struct rootless_maps *ret, struct error 
 	return 0;
 }
 
-int rootless_complete(struct spec *s, uint32_t owner, struct error *e)
+static int add_namespace(struct spec *s, struct error *e)
 {
-	struct rootless_maps maps;
-
-	if (owner == 0 || spec_find_namespace(s, NS_USER))
-		return 0;
 	struct spec_namespace *list = arena_calloc(s->arena, s->n_namespaces + 1, sizeof(*list));
+
 	if (!list)
 		return fail(e, ENOMEM, "user namespace");
-	int r = rootless_find_maps(s->arena, &maps, e);
-	if (r < 0)
-		return r;
 	if (s->n_namespaces)
 		memcpy(list, s->namespaces, s->n_namespaces * sizeof(*list));
 	list[s->n_namespaces] = (struct spec_namespace){ .kind = NS_USER };
 	s->namespaces = list;
 	s->n_namespaces++;
+	return 0;
+}
+
+static struct spec_id_map everything = { .size = UINT32_MAX };
+
+int rootless_complete(struct spec *s, uint32_t owner, struct error *e)
+{
+	const struct spec_namespace *user = spec_find_namespace(s, NS_USER);
+	struct rootless_maps maps = { &everything, &everything, 1, 1 };
+
+	if (user ? user->path || s->n_uid_mappings : owner == 0)
+		return 0;
+	int r = user ? 0 : add_namespace(s, e);
+	if (r == 0 && owner != 0)
+		r = rootless_find_maps(s->arena, &maps, e);
+	if (r < 0)
+		return r;
 	s->uid_mappings = maps.uids;
 	s->n_uid_mappings = maps.n_uids;
 	s->gid_mappings = maps.gids;

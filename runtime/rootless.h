@@ -26,7 +26,7 @@ struct rootless_maps {
 int rootless_find_maps(struct arena *a, struct rootless_maps *ret, struct error *e);
 
 /* A config of `owner` that lists no user namespace, while only root can do without: add it, with these maps.
- * Nothing for root's configs. */
+ * One that lists a new one without any maps: with these maps, too; root's then has all ids as they are. */
 int rootless_complete(struct spec *s, uint32_t owner, struct error *e);
 
 /* The ranges of /etc/subuid's text for a user (by name, which may be NULL, or by number), as map entries from

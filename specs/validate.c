@@ -103,10 +103,11 @@ static int check_maps(const struct spec *s, struct error *e)
 		return needs_namespace(s, NS_USER, "linux.uidMappings", e);
 	if (!user && s->n_gid_mappings)
 		return needs_namespace(s, NS_USER, "linux.gidMappings", e);
-	if (user && !user->path && !s->n_uid_mappings)
-		return refuse(e, EINVAL, "linux.uidMappings: a new user namespace needs them");
-	if (user && !user->path && !s->n_gid_mappings)
-		return refuse(e, EINVAL, "linux.gidMappings: a new user namespace needs them");
+	/* None at all: the runtime has its own (runtime/rootless.h). */
+	if (user && !user->path && !s->n_uid_mappings != !s->n_gid_mappings)
+		return refuse(e, EINVAL, "linux.%s: missing, while %s are there",
+			      s->n_uid_mappings ? "gidMappings" : "uidMappings",
+			      s->n_uid_mappings ? "uidMappings" : "gidMappings");
 	int r = check_map(s->uid_mappings, s->n_uid_mappings, "linux.uidMappings", e);
 	return r < 0 ? r : check_map(s->gid_mappings, s->n_gid_mappings, "linux.gidMappings", e);
 }

@@ -285,3 +285,13 @@ def test_the_hosts_pid_namespace_leaves_nobody(coracle, bundle):
     coracle.wait_status(c, "stopped")
     coracle("delete", c)
     wait_gone(coracle, theirs)
+
+
+def test_a_user_namespace_without_maps_has_all_ids(coracle, bundle):
+    b = bundle("cat", "/proc/self/uid_map", "/proc/self/gid_map").namespace("user")
+    assert [line.split() for line in coracle.run(b).out.splitlines()] == [["0", "0", "4294967295"]] * 2
+    c = coracle.started(bundle("pause").namespace("user"))
+    with open("/proc/self/ns/user", "rb"):
+        ours = os.readlink("/proc/self/ns/user")
+    assert os.readlink(f"/proc/{coracle.state(c)['pid']}/ns/user") != ours
+    assert coracle("exec", c, "/init", "cat", "/proc/self/uid_map").out.split() == ["0", "0", "4294967295"]
