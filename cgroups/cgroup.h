@@ -68,6 +68,10 @@ int cgroup_apply_late(int group, const struct spec_resources *r, struct error *e
  * update has rules. -EPERM where BPF is not permitted (a user namespace). */
 int cgroup_devices_apply(int group, const struct spec_resources *r, bool fresh, struct error *e);
 
+/* Give the group to the root of a container's user namespace: the directory, and those of its files that the
+ * kernel lists as safe to hand over (/sys/kernel/cgroup/delegate). Not what limits it. */
+int cgroup_delegate(int group, uid_t uid, struct error *e);
+
 /* Attach a process; -ESRCH if it is gone. */
 int cgroup_attach(int group, pid_t pid, struct error *e);
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cgroups/internal.h"
 #include "runtime/base/cleanup.h"
@@ -148,4 +149,23 @@ int cgroup_enable(int group, const struct spec_resources *r, struct error *e)
 	if (err < 0)
 		return err;
 	return need ? enable(group, need, keys, 0, e) : 0;
+}
+
+int cgroup_delegate(int group, uid_t uid, struct error *e)
+{
+	char text[1024], *rest = text;
+	struct error ignored;
+
+	if (io_read_small(AT_FDCWD, "/sys/kernel/cgroup/delegate", text, sizeof(text), &ignored) < 0)
+		strcpy(text, "cgroup.procs cgroup.subtree_control cgroup.threads");
+	if (fchown(group, uid, (gid_t)-1) < 0)
+		return fail(e, errno, "give the cgroup to user %u", uid);
+	for (char *name; (name = strsep(&rest, " \n"));) {
+		if (!*name || strchr(name, '/'))
+			continue;
+		/* The list is of all controllers' files; a group has those of its own. */
+		if (fchownat(group, name, uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+			return fail(e, errno, "give %s of the cgroup to user %u", name, uid);
+	}
+	return 0;
 }

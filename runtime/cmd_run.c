@@ -18,7 +18,7 @@ struct tree_options {
 	const char *rootfs, *cpus, *hostname, *user, *workdir;
 	int64_t memory, pids; /* 0: not given */
 	struct opt_list env, mounts, volumes, cap_add, cap_drop;
-	bool read_only, tty;
+	bool read_only, tty, system;
 };
 
 struct run_options {
@@ -45,6 +45,8 @@ static const struct opt tree_rows[] = {
 	{ "workdir", 'w', OPT_STRING, AT(workdir), "DIR", "the working directory" },
 	{ "cap-add", 0, OPT_LIST, AT(cap_add), "CAPABILITY", "add to the default capabilities" },
 	{ "cap-drop", 0, OPT_LIST, AT(cap_drop), "CAPABILITY", "take from them; all: drop every one" },
+	{ "system", 0, OPT_FLAG, AT(system), NULL,
+	  "a whole system: COMMAND is its init (default: /sbin/init)" },
 	{ "tty", 't', OPT_FLAG, AT(tty), NULL, "give the program a terminal" },
 	{ .kind = OPT_END },
 };
@@ -83,7 +85,7 @@ static int check_tree_form(const struct run_options *o, char **command, struct e
 	if (o->create.bundle || o->create.config)
 		return usage(e, "run: --%s and --rootfs exclude each other",
 			     o->create.bundle ? "bundle" : "config");
-	if (!*command)
+	if (!*command && !o->tree.system)
 		return usage(e, "run: which command? coracle run --rootfs DIR NAME COMMAND");
 	if (o->tree.memory < 0 || o->tree.pids < 0)
 		return usage(e, "run: a limit cannot be negative: leave the option out for none");
@@ -156,7 +158,8 @@ static int make_config(const struct run_options *o, const char *name, char **com
 	d.rootfs = rootfs;
 	d.root_readonly = t->read_only;
 	d.terminal = t->tty;
-	d.args = command;
+	d.args = *command ? command : NULL;
+	d.system = t->system;
 	d.env = t->env.v;
 	d.cwd = t->workdir;
 	/* The kernel takes 64 bytes; a longer name makes no hostname. */

@@ -523,6 +523,31 @@ int create_runtime_write_maps(struct walk *w, struct error *e)
 	return userns_write_maps(c->setup_pid > 0 ? c->setup_pid : c->init_pid, c->spec, e);
 }
 
+/* A container with a user namespace and a cgroup namespace that has its groups mounted writable is to divide
+ * them, which takes that they are its root's. */
+static bool delegates(const struct spec *s)
+{
+	const struct spec_namespace *user = spec_find_namespace(s, NS_USER),
+				    *group = spec_find_namespace(s, NS_CGROUP);
+
+	if (!user || user->path || !group || group->path)
+		return false;
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct spec_mount *m = &s->mounts[i];
+		if (m->type && (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2")))
+			return !strv_has(m->options, "ro");
+	}
+	return false;
+}
+
+static uid_t root_outside(const struct spec *s)
+{
+	for (size_t i = 0; i < s->n_uid_mappings; i++)
+		if (s->uid_mappings[i].container == 0)
+			return s->uid_mappings[i].host;
+	return (uid_t)-1; /* none: changes nothing */
+}
+
 static bool is_few_tasks(const struct spec_resources *r)
 {
 	return r && r->pids_limit >= 0 && r->pids_limit < SYSTEMD_FEW_TASKS;
@@ -539,6 +564,8 @@ int create_runtime_limit_group(struct walk *w, struct error *e)
 	 * bound from the host let in whom the host lets in. */
 	if (r == -EPERM && rootless())
 		r = 0;
+	if (r == 0 && delegates(c->spec))
+		r = cgroup_delegate(c->cgroup, root_outside(c->spec), e);
 	if (r == 0 && c->unit.name[0] && is_few_tasks(c->spec->resources))
 		r = cgroup_systemd->update(&c->unit, c->spec->resources, true, e);
 	if (r == 0 && c->spec->resources && !c->cgroup_existed)

@@ -31,6 +31,20 @@ static const char *const default_env[] = {
 	"TERM=xterm", /* with a terminal only */
 };
 
+/* What an init finds: who it is in ("container", as systemd wants it told), and volatile places of its own. It
+ * leaves what is mounted already, and could not mount anything itself. */
+static const char system_env[] = "container=oci";
+static const char *const system_args[] = { "/sbin/init", NULL };
+
+static const struct {
+	const char *destination;
+	const char *options[6];
+} system_mounts[] = {
+	{ "/run", { "nosuid", "nodev", "mode=755", "size=20%" } },
+	{ "/run/lock", { "nosuid", "nodev", "noexec", "mode=1777", "size=5m" } },
+	{ "/tmp", { "nosuid", "nodev", "mode=1777" } },
+};
+
 #define SOFT_NOFILE 1024
 #define HARD_NOFILE 524288
 
@@ -147,6 +161,8 @@ static int put_env(struct jsonout *out, const struct default_options *o, struct 
 		if (!is_replaced(default_env[i], o->env) &&
 		    (o->terminal || !str_starts(default_env[i], "TERM=")))
 			jsonout_string(out, NULL, default_env[i]);
+	if (o->system && !is_replaced(system_env, o->env))
+		jsonout_string(out, NULL, system_env);
 	for (char *const *entry = o->env; entry && *entry; entry++) {
 		if (**entry == '=' || !strchr(*entry, '='))
 			return refuse(e, EINVAL, "--env: \"%.100s\" is not NAME=value", *entry);
@@ -191,7 +207,10 @@ static int put_process(struct jsonout *out, const struct default_options *o, str
 	jsonout_object(out, "process");
 	jsonout_bool(out, "terminal", o->terminal);
 	put_user(out, o);
-	jsonout_strings(out, "args", o->args ? (const char *const *)o->args : shell);
+	jsonout_strings(out, "args",
+			o->args	    ? (const char *const *)o->args
+			: o->system ? system_args
+				    : shell);
 	int r = put_env(out, o, e);
 	if (r < 0)
 		return r;
@@ -202,7 +221,7 @@ static int put_process(struct jsonout *out, const struct default_options *o, str
 	put_cap_set(out, "permitted", o->caps);
 	jsonout_end(out);
 	put_rlimits(out, o);
-	jsonout_bool(out, "noNewPrivileges", true);
+	jsonout_bool(out, "noNewPrivileges", !o->system);
 	jsonout_end(out);
 	return 0;
 }
@@ -222,6 +241,19 @@ static void put_mount(struct jsonout *out, const char *destination, const char *
 	jsonout_end(out);
 }
 
+/* The group below the container's own root is its init's to divide. */
+static void put_cgroup_mount(struct jsonout *out, const struct default_options *o, size_t i)
+{
+	const char *options[8] = { NULL };
+	size_t n = 0;
+
+	for (size_t k = 0; default_mounts[i].options[k]; k++)
+		if (!o->system || !str_eq(default_mounts[i].options[k], "ro"))
+			options[n++] = default_mounts[i].options[k];
+	put_mount(out, default_mounts[i].destination, default_mounts[i].type, default_mounts[i].source,
+		  options);
+}
+
 static void put_mounts(struct jsonout *out, const struct default_options *o)
 {
 	jsonout_array(out, "mounts");
@@ -231,9 +263,13 @@ static void put_mounts(struct jsonout *out, const struct default_options *o)
 			put_mount(out, to, "none", "/sys", rootless_sys_options);
 		else if (o->rootless && str_eq(type, "devpts"))
 			put_mount(out, to, type, default_mounts[i].source, rootless_pts_options);
+		else if (str_eq(type, "cgroup"))
+			put_cgroup_mount(out, o, i);
 		else
 			put_mount(out, to, type, default_mounts[i].source, default_mounts[i].options);
 	}
+	for (size_t i = 0; o->system && i < COUNT_OF(system_mounts); i++)
+		put_mount(out, system_mounts[i].destination, "tmpfs", "tmpfs", system_mounts[i].options);
 	for (size_t i = 0; i < o->n_mounts; i++)
 		put_mount(out, o->mounts[i].destination, o->mounts[i].type, o->mounts[i].source,
 			  (const char *const *)o->mounts[i].options);

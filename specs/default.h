@@ -26,6 +26,8 @@
 struct default_options {
 	const char *rootfs; /* root.path; NULL: "rootfs" */
 	bool root_readonly, terminal;
+	bool system; /* the program is a system's own init, as systemd: it may change its groups and has /run,
+		      * /tmp and $container as it wants them; programs in it may gain privileges (su, sudo) */
 	char *const *args;    /* NULL: "sh" */
 	char *const *env;     /* "NAME=value", over the defaults (the last of a name counts); NULL: none */
 	const char *cwd;      /* absolute; NULL: "/" */
