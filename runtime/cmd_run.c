@@ -169,6 +169,9 @@ static int make_config(const struct run_options *o, const char *name, char **com
 	if (t->pids)
 		d.pids_limit = t->pids;
 	d.rootless = geteuid() != 0;
+	/* A user's system has every right over what is his own: its services sandbox themselves. */
+	if (d.rootless && d.system)
+		d.caps = DEFAULT_ALL_CAPS;
 	int r = d.rootless ? find_maps(a, &d, e) : 0;
 	if (r == 0)
 		r = parse_values(a, t, rootfs, &d, e);

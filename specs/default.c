@@ -96,7 +96,7 @@ static const char *const default_namespaces[] = { "pid", "network", "ipc", "uts"
 
 /* ---- capabilities ---- */
 
-#define ALL_CAPS ((UINT64_C(1) << CAPABILITY_COUNT) - 1)
+#define ALL_CAPS DEFAULT_ALL_CAPS
 
 /* The mask of a list; "all" is all of them. */
 static int parse_caps(char *const *list, const char *option, uint64_t *ret, struct error *e)

@@ -19,9 +19,13 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/error.h"
+#include "specs/capability.h"
 #include "specs/spec.h"
 
 #define DEFAULT_OCI_VERSION "1.3.0"
+
+/* Every capability there is, for default_options.caps. */
+#define DEFAULT_ALL_CAPS ((UINT64_C(1) << CAPABILITY_COUNT) - 1)
 
 struct default_options {
 	const char *rootfs; /* root.path; NULL: "rootfs" */
