@@ -46,6 +46,8 @@ TREES = {
     "criu": ("forky", "criu"),
     # What tests/bench measures coracle against.
     "bench": ("forky", RUNTIME_LIBS + " crun runc strace"),
+    # ... and what tests/bench/net measures its switches against.
+    "bench-net": ("forky", RUNTIME_LIBS + " netavark containernetworking-plugins iproute2 nftables iptables kmod"),
     # The virtual machine: Debian stable as it stands, with its kernel.  pytest runs inside.  The qemu that runs it
     # is taken from here too (vm.py): Debian 12's own breaks the guest's flags register now and then.
     "vm": ("trixie", RUNTIME_LIBS + " linux-image-cloud-amd64 qemu-system-x86 criu crun runc iproute2 iputils-ping "
