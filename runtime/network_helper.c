@@ -113,12 +113,20 @@ int network_helper_wait(struct network_helper *h, struct error *e)
 	return -answer.code;
 }
 
+/* Its work is done and its end is not waited for: it may take a grace period of RCU (netns/nl.c: lingering). Whoever
+ * waits for children reaps it, or it outlives us by some milliseconds. */
+static void part(struct network_helper *h)
+{
+	replace_fd(&h->sock, -1);
+	h->pid = 0;
+}
+
 int network_helper_keep(struct network_helper *h, struct error *e)
 {
 	int r = fd_send(h->sock, KEEP, sizeof(KEEP), -1, e);
 	if (r < 0)
 		return r;
-	network_helper_stop(h);
+	part(h);
 	return 0;
 }
 
@@ -154,6 +162,8 @@ int network_helper_detach(const struct container *c, struct error *e)
 	replace_fd(&theirs, -1);
 	if (r == 0)
 		r = network_helper_wait(&h, e);
+	if (r == 0)
+		part(&h);
 	network_helper_stop(&h);
 	return r < 0 ? prefix(e, "detach container %s", c->id) : 0;
 }
