@@ -54,6 +54,8 @@ static const struct {
 	{ "io_uring", "a process uses io_uring, which cannot be checkpointed" },
 	{ "Unsupported vma", "a process has memory mapped that cannot be checkpointed" },
 	{ "uprobes", "a process is being probed (uprobes)" },
+	{ "found while seizing",
+	  "a process cannot be stopped: it is being traced (a debugger, strace), or about to end" },
 	{ "is already traced", "a process is being traced (a debugger, strace)" },
 	{ "Nested mount namespaces",
 	  "processes have a mount namespace of their own inside a user namespace" },

@@ -186,22 +186,41 @@ static void undo_freeze(struct walk *w)
 	thaw(story(w));
 }
 
+/* Nothing else of ours is to live on in the guard, CRIU's socket least of all: its end tells CRIU that we are gone.
+ * The lock stays with the container's directory until the group is thawed. */
+static void keep_only(int *const fds[], int n)
+{
+	for (int i = 0; i < n; i++)
+		*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, 100);
+	for (int i = 0; i < n; i++)
+		*fds[i] = dup2(*fds[i], 3 + i);
+	sys_close_range((unsigned int)(3 + n), ~0U, 0);
+}
+
 /* In a process of its own: when we are gone without having said so, wait for CRIU to end, and thaw. */
-static void guard(const struct dump *d, int life)
+static void guard(struct dump *d, int life)
 {
 	struct error ignored;
 	struct pollfd criu = { .fd = sys_pidfd_open(criu_pid(d->criu), 0), .events = POLLIN };
+	int *const kept[] = { &life, &criu.fd, &d->cgroup, &d->container->dir };
 	char word;
 
 	prctl(PR_SET_NAME, "coracle-guard");
 	interrupt_forget();
 	setsid();
+	keep_only(kept, (int)COUNT_OF(kept));
 	if (read(life, &word, 1) != 0)
 		_exit(0);
 	while (criu.fd >= 0 && poll(&criu, 1, -1) < 0 && errno == EINTR)
 		;
 	cgroup_freeze(d->cgroup, false, -1, &ignored);
 	_exit(0);
+}
+
+static void end_guard(struct dump *d)
+{
+	proc_end(&d->guard);
+	replace_fd(&d->guard_life, -1);
 }
 
 /* The writing end of the pipe is ours alone, so its end tells that we are gone. CRIU was spawned before. */
@@ -258,7 +277,10 @@ static int look(struct walk *w, struct error *e)
 	int r = dump_look_ipc(d, &empty, e);
 	if (r == 0 && !empty && d->brief->own_ipc) {
 		d->brief->own_ipc = false;
+		end_guard(d); /* it waits for the CRIU that it knows */
 		r = spawn_criu(d, e);
+		if (r == 0)
+			r = start_guard(d, e);
 	}
 	if (r == 0)
 		r = dump_look_names(d, e);
@@ -460,12 +482,6 @@ int dump_finish(struct dump *d, struct error *e)
 
 	steps_init(&w, finish_steps, COUNT_OF(finish_steps), d);
 	return steps_walk(&w, e);
-}
-
-static void end_guard(struct dump *d)
-{
-	proc_end(&d->guard);
-	cleanup_close(&d->guard_life);
 }
 
 void dump_free(struct dump *d)

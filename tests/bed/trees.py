@@ -45,7 +45,7 @@ TREES = {
     # A CRIU for machines whose own does not know their kernel (criu.py), where the tree above is not wanted.
     "criu": ("forky", "criu"),
     # What tests/bench measures coracle against.
-    "bench": ("forky", RUNTIME_LIBS + " crun runc strace"),
+    "bench": ("forky", RUNTIME_LIBS + " crun runc strace criu libcriu2 redis-server iproute2 nftables iptables"),
     # ... and what tests/bench/net measures its switches against.
     "bench-net": ("forky", RUNTIME_LIBS + " netavark containernetworking-plugins iproute2 nftables iptables kmod"),
     # The virtual machine: Debian stable as it stands, with its kernel.  pytest runs inside.  The qemu that runs it

@@ -89,8 +89,12 @@ static uint64_t hash(const void *data, size_t n)
 	const unsigned char *p = data;
 	uint64_t h = 1469598103934665603ULL;
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 1099511628211ULL;
+	for (uint64_t word; n; p += word, n -= word) {
+		uint64_t part = 0;
+		word = n < 8 ? n : 8;
+		memcpy(&part, p, word);
+		h = (h ^ part) * 1099511628211ULL;
+	}
 	return h;
 }
 
@@ -98,9 +102,9 @@ static void fill(void *data, size_t n, uint64_t seed)
 {
 	unsigned char *p = data;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i + 8 <= n; i += 8) {
 		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-		p[i] = (unsigned char)(seed >> 56);
+		memcpy(p + i, &seed, 8);
 	}
 }
 
