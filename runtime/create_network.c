@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "runtime/base/str.h"
 
@@ -25,6 +26,10 @@ int create_network_plan(struct create *c, struct error *e)
 	int r = network_wishes(o->switches.v, o->published.v, o->dns.v, o->id, c->spec, &c->network, e);
 	if (r < 0 || !c->network)
 		return r;
+	if (geteuid() != 0)
+		return refuse(e, EPERM,
+			      "to connect a container needs root, or root of a user namespace with a network "
+			      "namespace of its own");
 	if (!c->plan.has[NS_NETWORK])
 		return refuse(e, EINVAL, "%sthe container has no network namespace of its own: %s",
 			      c->network->n_devices ? "linux.netDevices: " : "",
