@@ -11,7 +11,6 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/interrupt.h"
 #include "runtime/base/proc.h"
-#include "runtime/base/sys.h"
 
 #define STREAM_BUFFER (1 << 20)
 
@@ -23,23 +22,9 @@ __attribute__((noreturn)) static void become_carrier(struct transport *t, struct
 	struct carrier_start start = {
 		.transport = t, .counters = counters, .options = *o, .control = control
 	};
-	/* TLS keeps the number of its socket: numbers stay, everything else is closed around them. */
-	int keep[3] = { control, t->in, t->out };
-	for (int i = 0; i < 3; i++)
-		for (int k = i + 1; k < 3; k++)
-			if (keep[k] < keep[i]) {
-				int swap = keep[i];
-				keep[i] = keep[k];
-				keep[k] = swap;
-			}
-	unsigned int from = 3;
-	for (int i = 0; i < 3; i++) {
-		if ((unsigned int)keep[i] > from)
-			sys_close_range(from, (unsigned int)keep[i] - 1, 0);
-		if (keep[i] >= (int)from)
-			from = (unsigned int)keep[i] + 1;
-	}
-	sys_close_range(from, ~0U, 0);
+	/* TLS keeps the number of its socket: numbers stay. */
+	const int keep[] = { control, t->in, t->out };
+	fd_close_all_but(keep, 3);
 	carrier_main(&start);
 }
 

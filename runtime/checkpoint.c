@@ -26,6 +26,7 @@
 #include "checkpoint/imagedir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/interrupt.h"
+#include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/proc.h"
 #include "runtime/base/str.h"
@@ -205,6 +206,8 @@ static void guard(struct dump *d, int life)
 	int *const kept[] = { &life, &criu.fd, &d->cgroup, &d->container->dir };
 	char word;
 
+	const int keep[] = { criu.fd, life, d->cgroup };
+	fd_close_all_but(keep, COUNT_OF(keep));
 	prctl(PR_SET_NAME, "coracle-guard");
 	interrupt_forget();
 	setsid();
@@ -521,8 +524,11 @@ int dump_stay_frozen(struct dump *d, struct error *e)
 {
 	int status;
 
-	if (d->guard <= 0)
-		return 0;
+	/* CRIU has thawed the group and holds the tasks itself: when it dies they would run. So frozen again, without
+	 * waiting: whoever is let go stops there. */
+	int frozen = io_write_file(d->cgroup, "cgroup.freeze", "1", e);
+	if (frozen < 0 || d->guard <= 0)
+		return frozen;
 	if (write(d->guard_life, "", 1) != 1)
 		return fail(e, errno, "tell the guard");
 	int r = proc_wait(d->guard, &status, e); /* it has heard it when it is gone */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -313,7 +314,8 @@ int memory_start_pager(struct migration *m, struct error *e)
 		return fail(e, errno, "fork");
 	if (s->pager == 0) {
 		sending.quiet = true;
-		close(s->pages_criu); /* else CRIU's end would never be seen */
+		const int keep[] = { s->pages_ours, s->memory_fd };
+		fd_close_all_but(keep, COUNT_OF(keep));
 		int r = serve_last(s, &s->last->error);
 		page_sender_stats(s->sender, &s->last->stats);
 		_exit(r < 0);

@@ -135,7 +135,12 @@ int resolve_finish(const struct globals *g, struct journal *j, int journal_dir, 
 	int r = j->state == end ? 0 : journal_move(j, journal_dir, end, e);
 	if (r == 0)
 		r = verdict == JOURNAL_RUNNING ? release(g, j, keep, e) : run_on(g, j, e);
-	return r == 0 ? journal_remove(journal_dir, j->migration, e) : r;
+	if (r < 0)
+		return r;
+	char images[PATH_MAX];
+	if (str_format(images, sizeof(images), "%s/.migrate/%s", g->root, j->migration) >= 0)
+		remove_directory(images);
+	return journal_remove(journal_dir, j->migration, e);
 }
 
 int life_resolve(const struct migrate_options *o, struct error *e)

@@ -29,8 +29,6 @@
 #include "runtime/received.h"
 #include "runtime/stored_config.h"
 
-enum { REFREEZE_MS = 2000 };
-
 void source_mark(struct source *s, enum frozen_part part)
 {
 	int64_t now = clock_monotonic_ns();
@@ -316,9 +314,8 @@ int source_dump(struct migration *m, struct error *e)
 static void __attribute__((noreturn)) leave_frozen(struct migration *m, const struct error *why)
 {
 	struct source *s = m->source;
-	struct error ignored, told;
+	struct error told;
 
-	(void)cgroup_freeze(s->group, true, REFREEZE_MS, &ignored);
 	control_close(s);
 	progress_end(&s->progress, "kept frozen");
 	refuse(&told, EINPROGRESS,

@@ -54,6 +54,23 @@ int fd_cloexec_from(unsigned int first, struct error *e)
 	return cloexec_by_listing(first, e);
 }
 
+void fd_close_all_but(const int *keep, size_t count)
+{
+	for (int from = STDERR_FILENO + 1;;) {
+		int next = -1; /* the lowest that is kept, from here on */
+		for (size_t i = 0; i < count; i++)
+			if (keep[i] >= from && (next < 0 || keep[i] < next))
+				next = keep[i];
+		if (next < 0) {
+			sys_close_range((unsigned int)from, ~0U, 0);
+			return;
+		}
+		if (next > from)
+			sys_close_range((unsigned int)from, (unsigned int)next - 1, 0);
+		from = next + 1;
+	}
+}
+
 int fd_socketpair(int ret[2], struct error *e)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0)

@@ -22,6 +22,10 @@ int fd_set_cloexec(int fd, bool on, struct error *e);
 /* Mark every descriptor from `first` on close-on-exec (close_range(2), Linux 5.11; /proc/self/fd else). */
 int fd_cloexec_from(unsigned int first, struct error *e);
 
+/* Close every descriptor above stderr but these (-1: none), in a child that goes on as itself: a copy of a lock, or of
+ * the end of a socket, must not outlive who it was made for. */
+void fd_close_all_but(const int *keep, size_t count);
+
 /* A connected pair of SOCK_SEQPACKET sockets, close-on-exec. */
 int fd_socketpair(int ret[2], struct error *e);
 
