@@ -67,7 +67,7 @@ static int run_features(struct call *call, struct error *e)
 	char version[32];
 	add_seccomp(&f, archs, version);
 #endif
-	f.systemd = program_is_node || node_path(path, sizeof(path), &absent) == 0;
+	f.checkpoint = f.systemd = program_is_node || node_path(path, sizeof(path), &absent) == 0;
 	for (size_t i = 0; i < MAX_MOUNT_OPTIONS && (mount_options[i] = mountopts_name(i)); i++)
 		;
 	for (size_t i = 0; i < COUNT_OF(flags); i++)
