@@ -216,6 +216,9 @@ int resolve_ask(const struct journal *j, int timeout_ms, enum journal_state *ret
 int resolve_finish(const struct globals *g, struct journal *j, int journal_dir, enum journal_state verdict,
 		   bool keep, struct error *e);
 int life_resolve(const struct migrate_options *o, struct error *e);
+/* At the target, of a migration whose receiver is dead: if it was claimed and not granted, make sure that nothing of it is here and
+ * refuse it. -ENOENT: there is no journal. */
+int resolve_abandoned(const struct globals *g, int journal_dir, const char *migration, struct error *e);
 /* The target's answer to MESSAGE_RESOLVE: decides, journals, tells. */
 int resolve_answer(const struct receive_options *o, struct channel *c, int journal_dir,
 		   const struct message *question, struct error *e);

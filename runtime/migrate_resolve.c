@@ -17,6 +17,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 #include "runtime/migrate.h"
+#include "runtime/migrate_sweep.h"
 #include "runtime/network.h"
 #include "runtime/network_helper.h"
 #include "runtime/received.h"
@@ -171,6 +172,8 @@ int life_resolve(const struct migrate_options *o, struct error *e)
 		return prefix(e, "the container stays frozen");
 	r = resolve_finish(o->globals, j, dir, verdict, o->keep, e);
 	if (r == 0)
+		sweep_source(o->globals, dir);
+	if (r == 0)
 		log_warning("container `%s` %s", o->id,
 			    verdict == JOURNAL_RUNNING ? "runs at the destination; the copy here has ended"
 						       : "runs on here");
@@ -208,9 +211,22 @@ static int make_sure_it_is_not_here(const struct globals *g, const struct journa
 		r = 0;
 	if (r == 0 && c)
 		r = life_remove(c, -1, NULL, e);
-	if (r == 0 && *j->extra)
+	if (r == 0 && *j->extra) {
 		received_bundle_remove(j->extra);
+		(void)rmdir(j->extra); /* it may have been made and not marked yet: then it is empty */
+	}
 	return r;
+}
+
+int resolve_abandoned(const struct globals *g, int journal_dir, const char *migration, struct error *e)
+{
+	AUTO(journal) struct journal *j = NULL;
+
+	int r = journal_read(journal_dir, migration, &j, e);
+	if (r < 0 || j->state != JOURNAL_CLAIMED)
+		return r;
+	r = make_sure_it_is_not_here(g, j, e);
+	return r == 0 ? journal_move(j, journal_dir, JOURNAL_REFUSED, e) : r;
 }
 
 static bool runs_here(const struct globals *g, const struct journal *j)

@@ -26,6 +26,7 @@
 #include "runtime/base/str.h"
 #include "runtime/commands.h"
 #include "runtime/network.h"
+#include "runtime/migrate_sweep.h"
 #include "runtime/received.h"
 #include "runtime/stored_config.h"
 
@@ -474,20 +475,6 @@ static int open_journal(struct migration *m, struct error *e)
 	return 0;
 }
 
-/* <root>/.migrate/MIGRATION: on the tmpfs of the state root. */
-static int make_images_dir(struct migration *m, struct error *e)
-{
-	struct source *s = m->source;
-	char parent[PATH_MAX];
-
-	if (str_format(parent, sizeof(parent), "%s/.migrate", s->o->globals->root) < 0 ||
-	    str_format(s->images_path, sizeof(s->images_path), "%s/%s", parent, m->journal->migration) < 0)
-		return refuse(e, ENAMETOOLONG, "%s: too long", s->o->globals->root);
-	if ((mkdir(parent, 0700) < 0 && errno != EEXIST) || mkdir(s->images_path, 0700) < 0)
-		return fail(e, errno, "mkdir %s", s->images_path);
-	return 0;
-}
-
 static void close_source(struct source *s)
 {
 	memory_undo(s);
@@ -502,6 +489,7 @@ static void close_source(struct source *s)
 	cleanup_close(&s->pages_criu);
 	if (*s->images_path)
 		remove_directory(s->images_path);
+	cleanup_close(&s->place);
 	free(s->config);
 }
 
@@ -511,7 +499,10 @@ static int move(struct migration *m, struct error *e)
 
 	int r = open_journal(m, e);
 	if (r == 0)
-		r = make_images_dir(m, e);
+		sweep_source(s->o->globals, m->journal_dir);
+	if (r == 0)
+		r = sweep_make_place(s->o->globals->root, PLACE_SOURCE, m->journal->migration, s->images_path,
+				     &s->place, e);
 	auto_free char *criu = NULL;
 	if (r == 0)
 		r = criu_find(s->o->criu, &criu, e);
@@ -543,6 +534,7 @@ static const char *outcome(const struct migration *m, int r)
 int life_migrate(const struct migrate_options *o, struct error *e)
 {
 	struct source s = { .o = o,
+			    .place = -1,
 			    .group = -1,
 			    .memory_fd = -1,
 			    .images_fd = -1,

@@ -22,6 +22,7 @@ struct source {
 	struct dump_decisions decisions;
 	struct dump *dump;
 	char images_path[PATH_MAX];
+	int place; /* it, locked: migrate_sweep.h */
 	int group; /* the container's, for pids, freezing again, throttling; -1 */
 	int64_t frozen_ns, mark_ns;
 	bool frozen;

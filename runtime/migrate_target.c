@@ -25,6 +25,7 @@
 #include "runtime/base/str.h"
 #include "runtime/network.h"
 #include "runtime/network_helper.h"
+#include "runtime/migrate_sweep.h"
 #include "runtime/received.h"
 #include "specs/spec.h"
 
@@ -114,12 +115,9 @@ static int make_directory(const char *path, mode_t mode, struct error *e)
 	return 0;
 }
 
-/* The bundle and the images' directory; both are new, or the claim fails. */
-static int make_places(struct migration *m, struct error *e)
+/* The bundle is new, or the claim fails. */
+static int make_bundle(struct target *t, struct error *e)
 {
-	struct target *t = m->target;
-	const char *root = t->o->globals->root;
-
 	int r = make_directory(t->bundle, 0711, e);
 	if (r < 0)
 		return r;
@@ -128,19 +126,8 @@ static int make_places(struct migration *m, struct error *e)
 	if (t->bundle_fd < 0)
 		return fail(e, errno, "open %s", t->bundle);
 	r = io_replace_file(t->bundle_fd, RECEIVED_MARK, "", 0, 0600, e);
-	if (r == 0)
-		r = io_replace_file(t->bundle_fd, "config.json", t->config, strlen(t->config), 0600, e);
-	if (r == 0 && str_format(t->images_path, sizeof(t->images_path), "%s/.receive/%s", root,
-				 m->claim.migration) < 0)
-		r = refuse(e, ENAMETOOLONG, "%s: too long", root);
-	if (r == 0)
-		r = make_directory(t->images_path, 0700, e);
-	if (r < 0) {
-		*t->images_path = '\0';
-		return r;
-	}
-	t->images = open(t->images_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return t->images < 0 ? fail(e, errno, "open %s", t->images_path) : 0;
+	return r == 0 ? io_replace_file(t->bundle_fd, "config.json", t->config, strlen(t->config), 0600, e)
+		      : r;
 }
 
 /* The name of the migration is the source's: one that is here already is no new claim. */
@@ -211,9 +198,13 @@ int target_claim(struct migration *m, struct error *e)
 	if (r == 0)
 		r = check_config(t->config, o, e);
 	if (r == 0 && o->n == 0 && migrate_is_real(m)) {
-		r = make_places(m, e);
+		/* In this order: who finds the directory without a living process finds the rest by the journal. */
+		r = sweep_make_place(t->o->globals->root, PLACE_TARGET, m->claim.migration, t->images_path,
+				     &t->images, e);
 		if (r == 0)
 			r = journal_claim(m, e);
+		if (r == 0)
+			r = make_bundle(t, e);
 		if (r == 0)
 			r = arrive_prepare(t, e);
 	}
@@ -495,9 +486,9 @@ static void close_target(struct migration *m)
 	restore_free(t->restore);
 	arrive_done(t);
 	cleanup_close(&t->bundle_fd);
-	cleanup_close(&t->images);
 	if (*t->images_path)
 		remove_directory(t->images_path);
+	cleanup_close(&t->images);
 	free(t->config);
 }
 
@@ -533,6 +524,7 @@ static int serve(const struct receive_options *o, struct channel *channel, int j
 
 	if (!arena)
 		return fail(e, ENOMEM, "receive");
+	sweep_target(o->globals, journal_dir);
 	int r = message_peek(channel, o->timeout_ms, e);
 	if (r == MESSAGE_RESOLVE) {
 		r = message_expect(channel, MESSAGE_RESOLVE, o->timeout_ms, &question, e);
