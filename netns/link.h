@@ -59,6 +59,11 @@ void link_delete(struct nl_batch *b, const char *name);
 /* By index: for a link whose name may have changed. */
 void link_delete_index(struct nl_batch *b, int index);
 
+/* A link of the caller's namespace is taken away, and it is out of sight when this returns; that there is none is no
+ * failure. Without waiting for the kernel's grace periods, which RTM_DELLINK does (10 to 30 ms): a process apart
+ * waits them out and ends by itself. */
+int link_end(struct nl *nl, const char *name, struct error *e);
+
 /* Change an existing link; fields at their zero are left alone. */
 struct link_change {
 	int index;	      /* which: by index, or */

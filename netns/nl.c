@@ -551,3 +551,34 @@ int nl_read(struct nl *nl, struct nl_batch *b, nl_each *each, void *data, struct
 	}
 	return fail(e, EAGAIN, "%s", words(b, 0));
 }
+
+/* ---- listening ---- */
+
+int nl_listen(struct nl *nl, unsigned int group, struct error *e)
+{
+	if (setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return fail(e, errno, "listen to netlink group %u", group);
+	return 0;
+}
+
+int nl_fd(const struct nl *nl)
+{
+	return nl->fd;
+}
+
+int nl_events(struct nl *nl, nl_each *each, void *data, struct error *e)
+{
+	char buf[8192] __attribute__((aligned(8)));
+	ssize_t n;
+
+	while ((n = receive(nl, buf, sizeof(buf), MSG_DONTWAIT)) >= 0) {
+		size_t left = (size_t)n;
+		for (const struct nlmsghdr *m = (const void *)buf; nl_message_ok(m, left);
+		     m = nl_message_next(m, &left)) {
+			int r = each(m, data, e);
+			if (r < 0)
+				return r;
+		}
+	}
+	return errno == EAGAIN ? 0 : fail(e, errno, "netlink events");
+}

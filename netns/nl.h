@@ -78,6 +78,12 @@ int nl_ask(struct nl *nl, struct nl_batch *b, struct error *e);
 typedef int nl_each(const struct nlmsghdr *m, void *data, struct error *e);
 int nl_read(struct nl *nl, struct nl_batch *b, nl_each *each, void *data, struct error *e);
 
+/* Hear what happens: join a group (RTNLGRP_*); wait for nl_fd to be readable; every message there is goes to `each`.
+ * -ENOBUFS when some were lost. A socket that listens is not used for asking. */
+int nl_listen(struct nl *nl, unsigned int group, struct error *e);
+int nl_fd(const struct nl *nl);
+int nl_events(struct nl *nl, nl_each *each, void *data, struct error *e);
+
 /* A batch made ready for the moment when every microsecond counts: no allocation, no words to format; the
  * caller's later use is nl_fire, two system calls. Takes the bytes of `b` (b may be freed). */
 struct nl_ready;

@@ -404,19 +404,8 @@ int switch_plug(struct sw *s, const struct net_port *port, int netns, unsigned i
 
 int switch_unplug(struct sw *s, const struct net_port *port, struct error *e)
 {
-	AUTO(nl_batch) struct nl_batch *b = nl_batch_new();
-	struct error absent;
-
 	int r = switch_route(s, e);
-	if (r < 0)
-		return r;
-	/* Where the container's namespace has ended, the kernel has taken the pair out and holds the lock of
-	 * rtnetlink for some grace periods of RCU: a look does without that lock. */
-	if (nl_link_index(s->route, port->link, &absent) == -ENODEV)
-		return 0;
-	link_delete(b, port->link);
-	nl_tolerate(b, ENODEV);
-	return nl_ask(s->route, b, e);
+	return r < 0 ? r : link_end(s->route, port->link, e);
 }
 
 /* ---- names ---- */

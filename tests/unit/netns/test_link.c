@@ -185,6 +185,34 @@ static void test_link_moves_with_a_new_name(void **state)
 	bench_close(&t);
 }
 
+static void test_link_ends_at_once(void **state)
+{
+	struct bench t;
+	struct link l;
+
+	(void)state;
+	need_sandbox();
+	bench_open(&t);
+	make_bridge(&t, "sw7");
+	/* Its name is free again when it is gone, with other links coming and going. */
+	for (int i = 0; i < 5; i++) {
+		link_create_veth(t.b, &(struct link_veth){ .name = "end0",
+							   .peer_name = "eth9",
+							   .peer_netns = t.other,
+							   .master = nl_link_index(t.nl, "sw7", NULL),
+							   .up = true });
+		send_ok(&t, nl);
+		ok(link_end(t.nl, "end0", &e));
+		fails(link_get(t.nl, "end0", &l, &e), ENODEV, "link end0");
+		fails(link_get(t.other_nl, "eth9", &l, &e), ENODEV, "link eth9");
+	}
+	ok(link_end(t.nl, "end0", &e));
+	/* What cannot be deleted is said. */
+	fails(link_end(t.nl, "lo", &e), EOPNOTSUPP, "link lo: delete: Operation not supported");
+	ok(link_end(t.nl, "sw7", &e));
+	bench_close(&t);
+}
+
 static void test_list_by_master(void **state)
 {
 	struct bench t;
@@ -277,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_failures_name_the_link),
 		cmocka_unit_test(test_first_failure_of_a_batch_is_told),
 		cmocka_unit_test(test_link_moves_with_a_new_name),
+		cmocka_unit_test(test_link_ends_at_once),
 		cmocka_unit_test(test_list_by_master),
 		cmocka_unit_test(test_vxlan),
 		cmocka_unit_test(test_without_rights),
