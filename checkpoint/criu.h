@@ -143,6 +143,8 @@ struct criu_request {
 	int page_server_fd;		/* CRIU_FD(i) of a connected socket; 0: none */
 	const char *const *external;	/* NULL-terminated: "mnt[KEY]:VALUE", "net[INODE]:KEY", … */
 	const char *const *skip_mounts; /* NULL-terminated mount points that a dump does not look at */
+	const char *const
+		*enable_fs; /* NULL-terminated: file systems without state that it may mount by name */
 	const struct criu_inherit *inherit;
 	size_t n_inherit;
 	enum criu_network_lock network_lock;

@@ -51,6 +51,10 @@ static const struct {
 	  "this kernel does not tell which pages were written (CONFIG_MEM_SOFT_DIRTY): "
 	  "there can be no pre-dump; checkpoint works without" },
 	{ "MPTCP", "multipath TCP cannot be checkpointed" },
+	{ "Can't dump that handle", "a process watches a file (inotify) that has no name for CRIU, as "
+				    "systemd watches its control groups" },
+	{ "Can't dump nested",
+	  "a process has a namespace of its own inside the container (a sandboxed service)" },
 	{ "io_uring", "a process uses io_uring, which cannot be checkpointed" },
 	{ "Unsupported vma", "a process has memory mapped that cannot be checkpointed" },
 	{ "uprobes", "a process is being probed (uprobes)" },
@@ -138,6 +142,9 @@ static const char *words_of(const struct reason *r, size_t *ret_size, long *ret_
 		*ret_pid = strtol(close + 1, NULL, 10);
 	const char *words = memmem(at, (size_t)(end - at), "): ", 3);
 	words = words ? words + 3 : at;
+	const char *name = memmem(words, (size_t)(end - words), " (anon_inode:", 13);
+	if (name) /* what stands before has no meaning for anybody */
+		words = name + 1;
 	*ret_size = (size_t)(end - words);
 	return words;
 }

@@ -146,6 +146,8 @@ static void fill_strings(Criu__Options *o, const struct criu_request *q)
 	o->n_external = count(q->external);
 	o->skip_mnt = (char **)q->skip_mounts;
 	o->n_skip_mnt = count(q->skip_mounts);
+	o->enable_fs = (char **)q->enable_fs;
+	o->n_enable_fs = count(q->enable_fs);
 }
 
 static void fill_page_server(Criu__Options *o, const struct criu_request *q, struct lists *l)

@@ -96,6 +96,9 @@ static int fill_words(const struct image_options *o, struct criu_request *q, str
 	return r;
 }
 
+/* What system containers mount by themselves, and nothing of the host's is in. */
+static const char *const without_state[] = { "hugetlbfs", NULL };
+
 int image_fill_request(const struct image_options *o, struct criu_request *q, struct error *e)
 {
 	q->tcp_established = o->tcp_established;
@@ -106,6 +109,7 @@ int image_fill_request(const struct image_options *o, struct criu_request *q, st
 	q->auto_dedup = o->auto_dedup;
 	q->lazy_pages = o->lazy_pages;
 	q->config_file = o->config_file;
+	q->enable_fs = without_state;
 	if (o->log_level > 4)
 		return refuse(e, EINVAL, "option --criu-log-level: 0 to 4");
 	return fill_words(o, q, e);

@@ -247,7 +247,7 @@ static int match_staged(const struct mountinfo *m, void *data, struct error *e)
 /* File systems that hold nothing of the host's disks; CRIU makes them new. */
 static bool is_harmless(const char *type)
 {
-	static const char *const types[] = { "proc", "tmpfs", "devpts", "mqueue", "ramfs" };
+	static const char *const types[] = { "proc", "tmpfs", "devpts", "mqueue", "ramfs", "hugetlbfs" };
 
 	for (size_t i = 0; i < COUNT_OF(types); i++)
 		if (str_eq(type, types[i]))
