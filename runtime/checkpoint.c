@@ -65,8 +65,16 @@ static int open_container(struct walk *w, struct error *e)
 	d->cgroup = container_cgroup(d->container, e);
 	if (d->cgroup < 0)
 		return d->cgroup;
-	int loaded = config_load(d->container, &d->spec, e);
-	return loaded == 0 ? image_network_open(d, e) : loaded;
+	r = config_load(d->container, &d->spec, e);
+	if (r < 0)
+		return r;
+	if (spec_find_namespace(d->spec, NS_USER))
+		return refuse(e, ENOTSUP,
+			      "container `%s` has a user namespace: such containers cannot be checkpointed "
+			      "yet (what is made "
+			      "for a restore from outside would have to belong to it)",
+			      d->options.id);
+	return image_network_open(d, e);
 }
 
 static int open_images(struct walk *w, struct error *e)

@@ -361,6 +361,7 @@ TEST_PROGRAMS = "tests/pages/mover", "tests/pages/load", "tests/files/treecopy"
 def run_pytest(binary, xml, arguments):
     """The tests of this checkout in a machine; the JUnit file is fetched.  Returns pytest's exit status."""
     from lib.bundle import build_payload
+    from lib.workload import build_workload
     with VmNode("vm") as node:
         with tempfile.TemporaryDirectory() as packed:
             # all of the source: some tests read the tables they test
@@ -371,12 +372,14 @@ def run_pytest(binary, xml, arguments):
         if os.path.exists(treecopy):
             node.put(treecopy, "/bed/bin/tests/files/treecopy")
         node.put(build_payload(os.path.join(trees.cache_dir(), "payload")), "/bed/bin/payload")
+        node.put(build_workload(os.path.join(trees.cache_dir(), "payload")), "/bed/bin/workload")
         for program in TEST_PROGRAMS:
             if os.path.exists(built := os.path.join(os.path.dirname(binary), program)):
                 node.put(built, "/bed/bin/" + program)
         process = node.start(
             ["python3", "-B", "-m", "pytest", "-q", "--junitxml=/bed/results.xml", *arguments, "."], cwd="/bed/source/tests",
             env={"CORACLE": "/bed/bin/coracle", "CORACLE_TEST_PAYLOAD": "/bed/bin/payload",
+                 "CORACLE_TEST_WORKLOAD": "/bed/bin/workload",
                  "CORACLE_TEST_PLACE": "vm"})
         rc = follow(process, 1500)
         with contextlib.suppress(Exception):

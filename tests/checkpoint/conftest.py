@@ -4,9 +4,7 @@
     w = workload("pipes")           a container that runs this mode of workload.c; it is ready
     w.checkpoint(); w.restore()     and w.check() is the workload's own judgement
 """
-import hashlib
 import os
-import subprocess
 
 import pytest
 
@@ -15,30 +13,17 @@ from bed import trees
 from checkpoint.snapshots import Snapshot
 from lib import needs
 from lib.bundle import Bundle
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def build_workload(name="workload"):
-    with open(f"{HERE}/{name}.c", "rb") as f:
-        key = hashlib.sha256(f.read()).hexdigest()[:12]
-    path = os.path.join(trees.cache_dir(), "payload", f"{name}-{key}")
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-pthread", "-s", "-o", f"{path}.{os.getpid()}",
-                        f"{HERE}/{name}.c"], check=True)
-        os.rename(f"{path}.{os.getpid()}", path)
-    return path
+from lib.workload import build_workload
 
 
 @pytest.fixture(scope="session")
 def workload_program():
-    return build_workload()
+    return os.environ.get("CORACLE_TEST_WORKLOAD") or build_workload(os.path.join(trees.cache_dir(), "payload"))
 
 
 @pytest.fixture(scope="session")
 def holder_program():
-    return build_workload("holder")
+    return build_workload(os.path.join(trees.cache_dir(), "payload"), "holder")
 
 
 @pytest.fixture(scope="session")

@@ -164,3 +164,15 @@ def test_seccomp_and_capabilities_come_back(workload):
     w.there_and_back()
     assert look() == before
     w.check()
+
+
+@pytest.mark.needs("userns")
+def test_a_user_namespace_is_refused_by_name(workload):
+    def change(bundle):
+        bundle.namespace("user")
+        bundle.linux["uidMappings"] = bundle.linux["gidMappings"] = [
+            {"containerID": 0, "hostID": 0, "size": 65536}]
+    w = workload("files", change=change)
+    done = w.checkpoint(check=False)
+    assert done.rc == 1 and "user namespace" in done.err
+    w.check()
