@@ -136,6 +136,11 @@ void channel_free(struct channel *c)
 	free(c);
 }
 
+void channel_leave(struct channel *c)
+{
+	close_ends(c);
+}
+
 int channel_stream(struct channel *c, unsigned int number, int *ret_fd, struct error *e)
 {
 	const struct carrier_request open = { .stream = (int32_t)number };

@@ -72,6 +72,9 @@ DEFINE_AUTO(channel, struct channel)
 /* End at once, without a word: as if the cable were cut (a story that failed in an unknown state, tests). */
 void channel_cut(struct channel *c);
 
+/* In a child of the story that goes on without it: our copies of the ends are closed. */
+void channel_leave(struct channel *c);
+
 /* Open a stream. *ret_fd is a connected, blocking socket of ours. */
 int channel_stream(struct channel *c, unsigned int number, int *ret_fd, struct error *e);
 

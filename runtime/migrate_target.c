@@ -319,7 +319,8 @@ int target_prepare(struct migration *m, struct error *e)
 		.image = { .image_path = t->images_path,
 			   .criu = t->o->criu,
 			   .tcp_established = true,
-			   .file_locks = true },
+			   .file_locks = true,
+			   .lazy_pages = lazy_is_wanted(m) },
 		.detach = true,
 		.keep = true,
 		.images_dir = t->images,
@@ -335,6 +336,7 @@ int target_prepare(struct migration *m, struct error *e)
 
 void target_unprepare(struct migration *m)
 {
+	lazy_end(m->target);
 	restore_free(m->target->restore);
 	m->target->restore = NULL;
 }
@@ -365,8 +367,12 @@ int target_dump(struct migration *m, struct error *e)
 	struct target *t = m->target;
 
 	int r = arrive_all(m, e);
+	bool lazy = lazy_is_wanted(m);
 	if (r == 0)
-		r = page_store_write_images(t->store, t->images, PAGE_IMAGES_PLAIN, NULL, e);
+		r = page_store_write_images(t->store, t->images, lazy ? PAGE_IMAGES_LAZY : PAGE_IMAGES_PLAIN,
+					    NULL, e);
+	if (r == 0 && lazy)
+		r = lazy_start(m, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < t->n_trees; i++)
@@ -483,6 +489,8 @@ static void close_target(struct migration *m)
 	struct target *t = m->target;
 
 	target_unfiles(m);
+	t->lazy = 0; /* it ends when all is given */
+	lazy_end(t);
 	restore_free(t->restore);
 	arrive_done(t);
 	cleanup_close(&t->bundle_fd);

@@ -26,6 +26,8 @@ struct target {
 	uint8_t *frame;
 	size_t frame_have;
 	uint8_t *chunk;
+	struct lazy_server *lazy_server;
+	pid_t lazy; /* serves memory while the container runs already; 0: none */
 	/* restore */
 	struct restore_options restore_options;
 	struct restore_decisions decisions;
@@ -39,5 +41,10 @@ int arrive_all(struct migration *m, struct error *e);
 int arrive_open(struct migration *m, unsigned int stream, int *fd, struct error *e);
 int arrive_prepare(struct target *t, struct error *e);
 void arrive_done(struct target *t);
+
+/* Large memory is served to the running container (migrate_lazy.c). */
+bool lazy_is_wanted(const struct migration *m);
+int lazy_start(struct migration *m, struct error *e);
+void lazy_end(struct target *t);
 
 #endif
