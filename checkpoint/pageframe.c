@@ -149,7 +149,8 @@ int page_run_parse(const struct page_frame *f, const uint8_t *runs, uint32_t i, 
 		.flags = first >> 4 & 0xff,
 	};
 
-	if (r.kind >= PAGE_RUN_MAX || (r.flags & ~(uint32_t)PAGE_LAZY))
+	if (r.kind >= PAGE_RUN_MAX ||
+	    (r.flags & ~(uint32_t)(r.kind == PAGE_RUN_SAME ? PAGE_LAZY | PAGE_PARENT : PAGE_LAZY)))
 		return refuse(e, EPROTO, "frame of memory pages: run %u is of an unknown kind", i);
 	if (r.vaddr % page || r.vaddr >= PAGE_ADDRESSES || r.pages == 0 ||
 	    r.pages > (PAGE_ADDRESSES - r.vaddr) >> f->page_shift)

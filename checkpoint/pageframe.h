@@ -74,7 +74,7 @@ struct page_run {
 	uint64_t vaddr;
 	uint64_t pages;
 	enum page_run_kind kind;
-	uint32_t flags; /* PAGE_LAZY */
+	uint32_t flags; /* PAGE_LAZY; PAGE_PARENT with PAGE_RUN_SAME: as lazy as it was */
 };
 
 /* User addresses end far below, on all that Linux runs on. */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "checkpoint/pagestore_internal.h"
@@ -33,6 +34,16 @@ struct image_writer {
 	uint64_t slots_at; /* where in pages-M.img */
 	uint64_t written;
 };
+
+static void image_writer_free(struct image_writer *w)
+{
+	if (!w)
+		return;
+	cleanup_close(&w->map);
+	cleanup_close(&w->pages);
+	free(w);
+}
+DEFINE_AUTO(image_writer, struct image_writer)
 
 static int flush_map(struct image_writer *w, struct error *e)
 {
@@ -200,6 +211,42 @@ static int put_all(struct image_writer *w, struct page_chunk **chunk, struct err
 	return 0;
 }
 
+/* CRIU lets the kernel put huge pages into a mapping before userfaultfd watches it: there are no other pages than lazy ones in
+ * it, it thinks, unless the images have a parent. Where there are some after all (what was said to be as before, a mapping
+ * that was locked for a while), one huge page for one of them would fill two megabytes of lazy pages with zeroes,
+ * for good. So there is a parent, in which nothing is: then it forbids huge pages for that time. (criu/mem.c,
+ * maybe_disable_thp(); seen where huge pages are always given, as by Debian's kernels.) */
+#define PARENT "parent"
+
+static int make_parent(int dir, struct error *e)
+{
+	/* a source's incremental dump leaves a link of this name */
+	unlinkat(dir, PARENT, 0);
+	if (mkdirat(dir, PARENT, 0700) < 0)
+		return fail(e, errno, "create " PARENT);
+	int parent = openat(dir, PARENT, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (parent < 0)
+		return fail(e, errno, "open " PARENT);
+	return parent;
+}
+
+static int write_parent(const struct image_writer *w, int parent, struct error *e)
+{
+	AUTO(image_writer) struct image_writer *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return fail(e, ENOMEM, "write images of memory");
+	*p = (struct image_writer){ .store = w->store,
+				    .image = w->image,
+				    .dir = parent,
+				    .map = -1,
+				    .pages = -1,
+				    .number = w->number };
+	r = open_images(p, e);
+	return r < 0 ? r : flush_map(p, e);
+}
+
 static int write_image(struct image_writer *w, struct error *e)
 {
 	auto_free struct page_chunk **chunk = page_table_sorted(&w->image->index);
@@ -215,8 +262,6 @@ static int write_image(struct image_writer *w, struct error *e)
 		r = flush_map(w, e);
 	if (r == 0 && ftruncate(w->pages, (off_t)w->at) < 0)
 		r = fail(e, errno, "write pages-%u.img", w->number);
-	replace_fd(&w->map, -1);
-	replace_fd(&w->pages, -1);
 	return r;
 }
 
@@ -225,14 +270,20 @@ int page_store_write_images(struct page_store *s, int dir, enum page_images how,
 {
 	uint64_t written = 0;
 	uint32_t number = 1;
+	auto_close int parent = -1;
 
 	if (!page_store_is_final(s))
 		return refuse(e, EINVAL, "images of memory before the last round has come");
 	if (how == PAGE_IMAGES_PLAIN && s->owed)
 		return refuse(e, EAGAIN, "%" PRIu64 " pages of memory have not come yet", s->owed);
+	if (how == PAGE_IMAGES_LAZY) {
+		parent = make_parent(dir, e);
+		if (parent < 0)
+			return parent;
+	}
 	for (size_t i = 0; i < s->images; i++) {
-		auto_free struct image_writer *w = NULL;
-		int r;
+		AUTO(image_writer) struct image_writer *w = NULL;
+		int r = 0;
 
 		if (s->image[i]->round != s->round)
 			continue;
@@ -247,6 +298,8 @@ int page_store_write_images(struct page_store *s, int dir, enum page_images how,
 					    .how = how,
 					    .number = number++ };
 		r = write_image(w, e);
+		if (r == 0 && parent >= 0 && (s->image[i]->image & 0xff) == PAGE_TASK)
+			r = write_parent(w, parent, e);
 		if (r < 0)
 			return prefix(e, "image %" PRIu64, s->image[i]->image >> 8);
 		written += w->written;

@@ -308,6 +308,12 @@ int sender_add_contents(struct page_sender *s, struct sender_image *im, uint64_t
 	return 0;
 }
 
+/* Perhaps in the frame of contents that is in the making. */
+static bool is_pending(const struct page_sender *s, uint64_t vaddr)
+{
+	return vaddr >= s->pages.lowest && vaddr < s->pages.highest;
+}
+
 /* True if another page of the destination's has these contents, and was told to take them from there. */
 static int add_copy(struct page_sender *s, uint64_t vaddr, uint32_t flags, struct page_hash h, bool *ret_done,
 		    struct error *e)
@@ -328,7 +334,8 @@ static int add_copy(struct page_sender *s, uint64_t vaddr, uint32_t flags, struc
 			return r;
 		s->copies.frame.count = s->image[other].image;
 	}
-	if (vaddr < s->pages.highest && vaddr >= s->pages.lowest) {
+	/* copies go first: what they are of, or onto, must not wait in the other frame */
+	if (is_pending(s, vaddr) || (other == s->current && is_pending(s, page << s->page_shift))) {
 		r = page_sender_flush(s, e);
 		if (r < 0)
 			return r;
@@ -424,8 +431,7 @@ int page_sender_add(struct page_sender *s, uint64_t image, uint64_t vaddr, uint6
 	return 0;
 }
 
-int page_sender_add_parent(struct page_sender *s, uint64_t image, uint64_t vaddr, uint64_t n, uint32_t flags,
-			   struct error *e)
+int page_sender_add_parent(struct page_sender *s, uint64_t image, uint64_t vaddr, uint64_t n, struct error *e)
 {
 	struct sender_image *im;
 	int r = check_range(s, vaddr, n, e);
@@ -441,7 +447,8 @@ int page_sender_add_parent(struct page_sender *s, uint64_t image, uint64_t vaddr
 		uint64_t here;
 		const struct page_hash *known = page_table_find(&im->ledger, vaddr >> s->page_shift, n,
 								&here);
-		struct page_run run = { vaddr, here, PAGE_RUN_SAME, flags & PAGE_LAZY };
+		/* CRIU does not say again whether they are lazy */
+		struct page_run run = { vaddr, here, PAGE_RUN_SAME, PAGE_PARENT };
 
 		for (uint64_t i = 0; i < here; i++)
 			if (!known || !known[i].a)

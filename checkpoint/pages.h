@@ -89,7 +89,7 @@ int page_sender_add(struct page_sender *s, uint64_t image, uint64_t vaddr, uint6
 		    const void *data, struct error *e);
 /* The same without contents: CRIU says that they are as in the round before. -ENODATA if the ledger lacks
  * one. */
-int page_sender_add_parent(struct page_sender *s, uint64_t image, uint64_t vaddr, uint64_t n, uint32_t flags,
+int page_sender_add_parent(struct page_sender *s, uint64_t image, uint64_t vaddr, uint64_t n,
 			   struct error *e);
 
 /* ---- post-copy: the contents of lazy pages follow while the container runs on the destination ----
@@ -116,7 +116,7 @@ int page_server_new(struct page_sender *s, int fd, bool has_parent, struct page_
 void page_server_free(struct page_server *ps);
 DEFINE_AUTO(page_server, struct page_server)
 /* Handle what the socket has, without blocking on it. 1: CRIU has said that it is done and has been answered.
- * 0: poll(2) for POLLIN and come again. -EPROTO: not what CRIU 3.0 to 4.2 speak, or beyond the limits;
+ * 0: poll(2) for POLLIN and come again. -EPROTO: not what CRIU 3.x to 4.2 speak, or beyond the limits;
  * -EPIPE: the socket ended before CRIU said so. The answer to CRIU's last word is sent after the sender has
  * flushed. */
 int page_server_step(struct page_server *ps, struct error *e);

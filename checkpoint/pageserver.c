@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pageserver.c - CRIU's page server protocol, the serving side
  *
- * CRIU (criu/page-xfer.c, the same from 2.12 to 4.2) sends records of 32 bytes in the machine's byte order: command (u32,
- * flags in its upper half), 4 bytes of padding, number of pages (u64), address (u64), image (u64: number << 8 | kind).
+ * CRIU (criu/page-xfer.c) sends records in the machine's byte order: command (u32, flags in its upper half), number of
+ * pages, address (u64), image (u64: number << 8 | kind). Up to 4.1 the number of pages is a u32 and a record has 24
+ * bytes; since 4.2 it is a u64, after 4 bytes of padding, and a record has 32. The first record of a connection tells: it names
+ * an image and no pages, so its third eight bytes are the image or an address of zero.
  * It waits for an answer after OPEN2 (one byte: are there earlier pages of it?), PARENT (the same in four
  * bytes) and CLOSE (four bytes: 0). ADD_F with PRESENT among its flags is followed by the pages.
  * CRIU is trusted more than the container, but it has had the container's memory in its hands: so every
@@ -25,10 +27,20 @@ struct record {
 	uint64_t pages, vaddr, image;
 };
 
+struct record_4_1 {
+	uint32_t cmd, pages;
+	uint64_t vaddr, image;
+};
+
 struct page_server {
 	struct page_sender *sender;
 	int fd;
 	bool has_parent, done;
+	union {
+		struct record new;
+		struct record_4_1 old;
+	} raw;
+	size_t record_size; /* 0: not known yet */
 	struct record record;
 	size_t have;	/* bytes of the record, or of the buffer */
 	uint64_t left;	/* bytes of contents still to come for the record */
@@ -106,7 +118,7 @@ static int serve_add(struct page_server *ps, uint32_t flags, struct error *e)
 		ps->flags = flags;
 		return 0;
 	case PAGE_PARENT:
-		return page_sender_add_parent(ps->sender, c->image, c->vaddr, c->pages, flags, e);
+		return page_sender_add_parent(ps->sender, c->image, c->vaddr, c->pages, e);
 	default:
 		return refuse(e, EPROTO, "CRIU's pages: flags %#x are not for this server", flags);
 	}
@@ -176,17 +188,42 @@ static ssize_t take(struct page_server *ps, void *at, size_t size, struct error 
 	return fail(e, errno, "CRIU's pages");
 }
 
+/* What a record's first 24 bytes say of its size. Of a close that comes first (there are no pages at all) the rest is
+ * not waited for: nothing follows it. */
+static size_t judge_size(const struct page_server *ps)
+{
+	uint32_t cmd = ps->raw.old.cmd & 0xffff;
+
+	if (cmd == PS_CLOSE || cmd == PS_FORCE_CLOSE || ps->raw.old.image)
+		return sizeof(struct record_4_1);
+	return sizeof(struct record);
+}
+
 static ssize_t take_record(struct page_server *ps, struct error *e)
 {
-	ssize_t n = take(ps, (uint8_t *)&ps->record + ps->have, sizeof(ps->record) - ps->have, e);
+	size_t want = ps->record_size ? ps->record_size : sizeof(struct record_4_1);
+	ssize_t n = take(ps, (uint8_t *)&ps->raw + ps->have, want - ps->have, e);
 	int r;
 
 	if (n <= 0)
 		return n;
 	ps->have += (size_t)n;
-	if (ps->have < sizeof(ps->record))
+	if (ps->have < want)
 		return n;
+	if (!ps->record_size) {
+		uint32_t cmd = ps->raw.old.cmd;
+
+		if (cmd != PS_OPEN2 && cmd != PS_PARENT && cmd != PS_CLOSE && cmd != PS_FORCE_CLOSE)
+			return refuse(e, EPROTO, "CRIU's pages: begins with command %#x", cmd);
+		ps->record_size = judge_size(ps);
+		if (ps->have < ps->record_size)
+			return n;
+	}
 	ps->have = 0;
+	ps->record = ps->raw.new;
+	if (ps->record_size == sizeof(struct record_4_1))
+		ps->record = (struct record){ ps->raw.old.cmd, 0, ps->raw.old.pages, ps->raw.old.vaddr,
+					      ps->raw.old.image };
 	r = serve_record(ps, e);
 	return r < 0 ? r : n;
 }

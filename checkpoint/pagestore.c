@@ -284,7 +284,8 @@ static int inconsistent(const struct store_image *im, uint64_t page, const char 
 static void name_page(struct page_store *s, struct store_page *p, uint32_t flags)
 {
 	p->round = s->round;
-	p->lazy = (flags & PAGE_LAZY) != 0;
+	if (!(flags & PAGE_PARENT))
+		p->lazy = (flags & PAGE_LAZY) != 0;
 }
 
 static int set_state(struct page_store *s, struct store_page *p, enum store_state state, struct error *e)

@@ -50,7 +50,7 @@ void page_store_stats(const struct page_store *s, struct page_store_stats *ret);
 
 enum page_images {
 	PAGE_IMAGES_PLAIN, /* everything: for `criu restore` alone. -EAGAIN while pages are owed */
-	PAGE_IMAGES_LAZY,  /* lazy pages are named only, and a lazy_server serves them */
+	PAGE_IMAGES_LAZY, /* lazy pages are named only, and a lazy_server serves them; with a directory `parent` */
 };
 /* After the final round: pagemap-N.img, pagemap-shmem-N.img and pages-N.img into the directory `dir`, where
  * CRIU's other images are. Nothing may be there under these names. *ret_bytes (may be NULL): contents

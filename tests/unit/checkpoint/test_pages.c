@@ -422,6 +422,39 @@ static void test_criu_is_served(void **state)
 	part(&j);
 }
 
+/* Up to CRIU 4.1 records are shorter. */
+static void test_older_criu_is_served(void **state)
+{
+	struct old {
+		uint32_t cmd, pages;
+		uint64_t vaddr, image;
+	} said[] = { { 4, 0, 0, 0x701 }, { ADD(4), 1, 0x10000, 0x701 } }, last = { 0x1024, 0, 0, 0 };
+	struct joint j = { 0 };
+	int pair[2];
+	char answers[64], data[PAGE];
+	ssize_t n;
+
+	(void)state;
+	memset(data, 'x', sizeof(data));
+	for (int pages = 0; pages < 2; pages++) {
+		join(&j, PAGE_CODEC_NONE, LIMIT);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		OK(page_sender_begin(j.sender, true, &err));
+		if (pages) {
+			assert_int_equal(write(pair[1], said, sizeof(said)), sizeof(said));
+			assert_int_equal(write(pair[1], data, sizeof(data)), sizeof(data));
+		}
+		assert_int_equal(write(pair[1], &last, sizeof(last)), sizeof(last));
+		assert_int_equal(serve(&j, pair, false, answers, &n, &err), 1);
+		assert_int_equal(n, pages ? 1 + 4 : 4);
+		OK(page_sender_end(j.sender, &err));
+		assert_int_equal(j.store->slots, pages);
+		close(pair[0]);
+		close(pair[1]);
+		part(&j);
+	}
+}
+
 static void test_criu_is_not_believed(void **state)
 {
 	static const struct {
@@ -452,6 +485,7 @@ static void test_criu_is_not_believed(void **state)
 		join(&j, PAGE_CODEC_NONE, LIMIT);
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 		OK(page_sender_begin(j.sender, false, &err));
+		say(pair[1], 4, 0x701, 0, 0);
 		assert_int_equal(write(pair[1], &bad[i].r, sizeof(bad[i].r)), sizeof(bad[i].r));
 		if (serve(&j, pair, true, answers, &n, &err) != bad[i].error)
 			fail_msg("case %zu: %s", i, err.msg);
@@ -472,6 +506,7 @@ static void test_criu_that_ends_early_is_told(void **state)
 	join(&j, PAGE_CODEC_NONE, LIMIT);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	OK(page_sender_begin(j.sender, false, &err));
+	say(pair[1], 4, 0x701, 0, 0);
 	say(pair[1], ADD(4), 0x701, 0x1000, 1);
 	shutdown(pair[1], SHUT_WR);
 	assert_int_equal(serve(&j, pair, true, answers, &n, &err), -EPIPE);
@@ -672,6 +707,14 @@ static void test_images_are_criu_s(void **state)
 	free(text);
 	/* names that are taken are not written over */
 	assert_int_equal(page_store_write_images(j.store, dir, PAGE_IMAGES_LAZY, NULL, &err), -EEXIST);
+	/* the empty parent */
+	OK(io_read_file(dir, "parent/pagemap-5.img", 4096, &text, &size, &err));
+	assert_int_equal(size, 14);
+	free(text);
+	assert_int_equal(faccessat(dir, "parent/pagemap-shmem-66.img", F_OK, 0), -1);
+	assert_int_equal(unlinkat(dir, "parent/pagemap-5.img", 0), 0);
+	assert_int_equal(unlinkat(dir, "parent/pages-1.img", 0), 0);
+	assert_int_equal(unlinkat(dir, "parent", AT_REMOVEDIR), 0);
 	const char *names[] = { "pagemap-5.img", "pages-1.img", "pagemap-shmem-66.img", "pages-2.img" };
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(unlinkat(dir, names[i], 0), 0);
@@ -702,6 +745,7 @@ int main(void)
 		cmocka_unit_test(test_bandwidth_is_accounted),
 		cmocka_unit_test(test_promises_are_kept),
 		cmocka_unit_test(test_criu_is_served),
+		cmocka_unit_test(test_older_criu_is_served),
 		cmocka_unit_test(test_criu_is_not_believed),
 		cmocka_unit_test(test_criu_that_ends_early_is_told),
 		cmocka_unit_test(test_strangers_are_refused),
