@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "namespaces/idmap.h"
 #include "namespaces/mount.h"
@@ -214,11 +215,72 @@ static int map_one(struct rootfs *r, size_t i, int user, struct error *e)
 	return ret;
 }
 
+/* ---- sources that only the host's root reaches, in RUNTIME ---- */
+
+/* Which bit lets an id 0 without capabilities search the directory? */
+static mode_t bit_of_root(const struct stat *st)
+{
+	return st->st_uid == 0 ? S_IXUSR : st->st_gid == 0 ? S_IXGRP : S_IXOTH;
+}
+
+/* In a user namespace INIT has the host's ids, but not the right to pass by a directory that is closed to them. */
+static bool is_closed(const char *path)
+{
+	char part[PATH_MAX];
+	struct stat st;
+
+	if (str_format(part, sizeof(part), "%s", path) < 0)
+		return false;
+	for (char *slash = part + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (stat(part, &st) == 0 && !(st.st_mode & bit_of_root(&st)))
+			return true;
+		*slash = '/';
+	}
+	return false;
+}
+
+/* A copy that is made out here is not bound to keep what its mount forbids, as one that is made by INIT is: so
+ * only of one mount, and of one that forbids nothing. */
+static bool forbids_nothing(int mount)
+{
+	struct statvfs now;
+
+	return fstatvfs(mount, &now) == 0 && !(now.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC));
+}
+
+/* What fails here fails again in INIT, and is told there. */
+static void lend_source(struct rootfs *r, size_t i)
+{
+	const struct spec_mount *m = &r->spec->mounts[i];
+	struct mountopts o;
+	struct error later;
+
+	if (mountopts_parse(m->options, &o, &later) < 0)
+		return;
+	if (bind_is(m, &o) && !o.remount && !o.recursive) {
+		auto_close int mount = clone_source(r, m, &o, &later);
+		if (mount >= 0 && forbids_nothing(mount))
+			r->mapped[i] = take_fd(&mount);
+	}
+	mountopts_done(&o);
+}
+
+static bool may_be_lent(const struct rootfs *r, const struct spec_mount *m)
+{
+	return r->user_ns && m->source && *m->source == '/' && geteuid() == 0 && is_closed(m->source);
+}
+
+static bool is_ours(const struct rootfs *r, size_t i)
+{
+	return may_be_mapped(&r->spec->mounts[i]) || may_be_lent(r, &r->spec->mounts[i]);
+}
+
 int rootfs_map(struct rootfs *r, int user, struct error *e)
 {
 	size_t n = r->spec->n_mounts, first = 0;
 
-	while (first < n && !may_be_mapped(&r->spec->mounts[first]))
+	while (first < n && !is_ours(r, first))
 		first++;
 	if (first == n)
 		return 0;
@@ -228,8 +290,11 @@ int rootfs_map(struct rootfs *r, int user, struct error *e)
 	for (size_t i = 0; i < n; i++)
 		r->mapped[i] = -1;
 	for (size_t i = first; i < n; i++) {
-		if (!may_be_mapped(&r->spec->mounts[i]))
+		if (!may_be_mapped(&r->spec->mounts[i])) {
+			if (may_be_lent(r, &r->spec->mounts[i]))
+				lend_source(r, i);
 			continue;
+		}
 		int ret = map_one(r, i, user, e);
 		if (ret < 0)
 			return prefix(e, "mounts[%zu]: mount %s at %s", i,

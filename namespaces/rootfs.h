@@ -60,7 +60,7 @@ struct rootfs {
 	}
 
 /* In RUNTIME, before any process is made: copies of the mounts whose ids are to be mapped, for which it takes
- * rights over their file systems. `user`: the user namespace that the container joins, or -1. */
+ * rights over their file systems, and of those whose sources INIT could not reach. `user`: the user namespace that the container joins, or -1. */
 int rootfs_map(struct rootfs *r, int user, struct error *e);
 /* Only in the mount namespace that rootfs_open will run in. What cannot be opened is tried again later. */
 int rootfs_reach(struct rootfs *r, struct error *e);

@@ -302,6 +302,21 @@ def test_sources_that_only_the_hosts_root_may_reach(coracle, bundle, tmp_path):
     assert coracle.run(b).out == "text"
 
 
+def test_a_source_below_a_directory_that_is_closed_to_all(coracle, bundle, tmp_path):
+    """Even to its owner, if he is root of a user namespace alone: the host's root lends a copy."""
+    closed = tmp_path / "closed"
+    (closed / "source").mkdir(parents=True)
+    (closed / "source" / "file").write_text("text")
+    b = bundle("cat", "/m/file", "--", "write", "/m/file", "x").namespace("user")
+    b.linux["uidMappings"] = b.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    os.chmod(b.path, 0o755)
+    os.mkdir(f"{b.rootfs}/m")
+    closed.chmod(0)
+    b.mount("/m", "bind", closed / "source", ["bind", "ro"])
+    result = coracle.run(b, check=False)
+    assert result.out == "text" and "EROFS" in result.err
+
+
 # --- propagation ---
 
 @pytest.fixture
