@@ -195,6 +195,8 @@ static int append_one(void *message, const struct systemd_property *p)
 	switch (p->type) {
 	case 't':
 		return sdbus.sd_bus_message_append(message, "(sv)", p->name, "t", p->number);
+	case 'i':
+		return sdbus.sd_bus_message_append(message, "(sv)", p->name, "i", (int)p->number);
 	case 'b':
 		return sdbus.sd_bus_message_append(message, "(sv)", p->name, "b", (int)p->number);
 	case 's':

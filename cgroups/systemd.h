@@ -34,7 +34,7 @@ struct systemd_unit {
 int systemd_unit_parse(const char *cgroups_path, const char *id, bool user, struct systemd_unit *ret,
 		       struct error *e);
 
-/* One property: 't' a number, 'b' a truth, 's' a text, 'y' bytes. */
+/* One property: 't' a number, 'i' a small one, 'b' a truth, 's' a text, 'y' bytes. */
 struct systemd_property {
 	const char *name;
 	char type;

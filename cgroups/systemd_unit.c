@@ -201,15 +201,15 @@ static const struct {
 	const char *name;
 	char type;
 } allowed[] = {
-	{ "CollectMode", 's' },	   { "DefaultDependencies", 'b' }, { "Description", 's' },
-	{ "RuntimeMaxUSec", 't' }, { "TimeoutStopUSec", 't' },
+	{ "KillSignal", 'i' },	{ "CollectMode", 's' },	   { "DefaultDependencies", 'b' },
+	{ "Description", 's' }, { "RuntimeMaxUSec", 't' }, { "TimeoutStopUSec", 't' },
 };
 
 const char *systemd_allowed_annotation(size_t i)
 {
 	static const char *const names[] = {
-		ANNOTATION "CollectMode",    ANNOTATION "DefaultDependencies", ANNOTATION "Description",
-		ANNOTATION "RuntimeMaxUSec", ANNOTATION "TimeoutStopUSec",
+		ANNOTATION "KillSignal",  ANNOTATION "CollectMode",    ANNOTATION "DefaultDependencies",
+		ANNOTATION "Description", ANNOTATION "RuntimeMaxUSec", ANNOTATION "TimeoutStopUSec",
 	};
 	_Static_assert(COUNT_OF(names) == COUNT_OF(allowed), "one name each");
 
@@ -236,6 +236,10 @@ static int put_annotation(const char *name, char type, const char *value, struct
 	if (type == 't')
 		good = str_starts(value, "uint64 ") &&
 		       str_to_u64(value + strlen("uint64 "), &one.number) == 0;
+	if (type == 'i') { /* Podman writes the number alone */
+		const char *number = str_starts(value, "int32 ") ? value + strlen("int32 ") : value;
+		good = str_to_u64(number, &one.number) == 0 && one.number > 0 && one.number <= 64;
+	}
 	if (type == 'b') {
 		one.number = str_eq(value, "true");
 		good = one.number || str_eq(value, "false");
@@ -248,6 +252,7 @@ static int put_annotation(const char *name, char type, const char *value, struct
 	if (!good)
 		return refuse(e, EINVAL, "annotations: " ANNOTATION "%s: \"%.60s\" is no %s", name, value,
 			      type == 't'   ? "\"uint64 NUMBER\""
+			      : type == 'i' ? "\"int32 NUMBER\" of a signal"
 			      : type == 'b' ? "true or false"
 					    : "text in quotes");
 	return put(p, one, e);

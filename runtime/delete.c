@@ -58,7 +58,8 @@ int life_kill_all(struct container *c, struct error *e)
 	auto_close int group = container_cgroup(c, e);
 	if (group >= 0 && !c->state->cgroup_joined) {
 		int r = cgroup_kill(group, e);
-		if (r < 0)
+		/* systemd takes a scope away under our hands, as soon as nobody is in it. */
+		if (r < 0 && !(c->state->systemd_cgroup && (r == -ENOENT || r == -ENODEV)))
 			return r;
 	}
 	kill_init(c);
