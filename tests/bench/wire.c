@@ -6,7 +6,7 @@
  *   wire stream ADDRESS PORT MS   -> bytes per second that got there
  *   wire clock                    requests on stdin, one a line, words separated by a tab:
  *       netns PATH                            a new network namespace, bound to PATH   -> "0"
- *       run STDIN STDOUT KEY=VALUE... -- WORD...  runs WORD..., files as its stdin and stdout -> "STATUS WALL_NS"
+ *       run STDIN STDOUT KEY=VALUE... -- WORD...  runs WORD..., files as its stdin and stdout -> "STATUS WALL_NS CPU_US"
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -157,9 +158,15 @@ static void make_netns(const char *path)
 	printf("%d\n", status);
 }
 
+static long long usec(struct timeval t)
+{
+	return t.tv_sec * 1000000LL + t.tv_usec;
+}
+
 static void run(char **words)
 {
 	char **environment = words + 2, **program = environment;
+	struct rusage used = { 0 };
 	int status = -1;
 
 	while (*program && strcmp(*program, "--") != 0)
@@ -176,8 +183,8 @@ static void run(char **words)
 		execve(program[0], program, environment);
 		_exit(127);
 	}
-	waitpid(pid, &status, 0);
-	printf("%d %lld\n", status, now_ns() - start);
+	wait4(pid, &status, 0, &used);
+	printf("%d %lld %lld\n", status, now_ns() - start, usec(used.ru_utime) + usec(used.ru_stime));
 }
 
 static int clock_loop(void)
