@@ -80,12 +80,19 @@ static int prepare_destination(const struct rootfs *r, int stage, size_t i, bool
 		return 0;
 	if (base < 0)
 		return base;
+	bool base_is_root = rest == clean + 1;
 	auto_close int there = path_beneath(base, rest, O_PATH, false, &absent);
 	if (there == -ENOENT) {
 		auto_close int made = path_target(base, rest, is_dir, e);
 		if (made < 0)
 			return made;
 		replace_fd(&there, path_beneath(base, rest, O_PATH, false, &absent));
+	}
+	/* Links of the root, followed inside of it ("/var/run"): CRIU is told where they led at the checkpoint, and
+	 * restore_check.c that it is the same place now. */
+	if (there == -ELOOP && base_is_root) {
+		auto_close int resolved = path_target(base, rest, is_dir, e);
+		return resolved < 0 ? resolved : 0;
 	}
 	if (there < 0)
 		return refuse(e, -there, "%s is not the plain path it has to be for a restore: %s", clean,

@@ -23,6 +23,7 @@
 #include "namespaces/mount.h"
 #include "namespaces/mountinfo.h"
 #include "namespaces/stage.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
 #include "runtime/base/path.h"
@@ -50,33 +51,49 @@ static bool is_nested(const struct spec *s, const char *destination)
 	return false;
 }
 
-static int check_destination(const struct restore *r, int root, const struct brief_mount *m, size_t i,
-			     struct error *e)
+/* CRIU goes there by path, from outside of the root. */
+static int check_destination(const struct restore *r, int root, const char *destination, struct error *e)
+{
+	if (is_nested(r->create.spec, destination))
+		return 0;
+	auto_close int fd = path_beneath(root, destination + 1, O_PATH, true, e);
+	return fd < 0 ? prefix(e, "the destination %s of a mount must be a plain path", destination) : 0;
+}
+
+/* Where a destination leads inside the root, if there are links on the way: "/run/x" for "/var/run/x". */
+static bool leads_to(const struct restore *r, const char *clean, const char *wanted)
+{
+	char fd_name[FD_PATH_SIZE], at[PATH_MAX];
+	struct error ignored;
+
+	auto_close int root = open(r->create.rootfs.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = root < 0 ? -1 : path_open(root, clean, O_PATH, &ignored);
+	ssize_t n = fd < 0 ? -1 : readlink(fd_path(root, fd_name), at, sizeof(at) - 1);
+	if (n < 0)
+		return false;
+	size_t below = (size_t)n;
+	n = readlink(fd_path(fd, fd_name), at, sizeof(at) - 1);
+	if (n < (ssize_t)below)
+		return false;
+	at[n] = '\0';
+	return str_eq(at + (below == 1 ? 0 : below), wanted);
+}
+
+/* The config's mount that the images mean: by its destination, for engines write mounts in any order. The last
+ * wins: it lies on top. */
+static int find_configured(const struct restore *r, const struct brief_mount *m, size_t *ret, struct error *e)
 {
 	const struct spec *s = r->create.spec;
 
-	auto_free char *clean = path_clean(s->mounts[i].destination);
-	if (!clean)
-		return fail(e, ENOMEM, "mount");
-	if (!str_eq(clean, m->destination))
-		return refuse(e, EINVAL, "the images have mount %s at %s, the config at %s", m->key,
-			      m->destination, clean);
-	if (is_nested(s, clean))
+	for (size_t i = s->n_mounts; i-- > 0;) {
+		auto_free char *clean = path_clean(s->mounts[i].destination);
+		if (!clean || (!str_eq(clean, m->destination) && !leads_to(r, clean, m->destination)))
+			continue;
+		*ret = i;
 		return 0;
-	auto_close int fd = path_beneath(root, clean + 1, O_PATH, true, e);
-	return fd < 0 ? prefix(e, "the destination of a mount must be a plain path") : 0;
-}
-
-static int find_configured(const struct spec *s, const char *key, size_t *ret, struct error *e)
-{
-	char own[STAGE_KEY_SIZE];
-
-	for (size_t i = 0; i < s->n_mounts; i++)
-		if (str_eq(stage_key(i, own), key)) {
-			*ret = i;
-			return 0;
-		}
-	return refuse(e, EINVAL, "the images have a mount %s that the config does not have", key);
+	}
+	return refuse(e, EINVAL, "the images have a mount at %s that the config does not have",
+		      m->destination);
 }
 
 /* Below a bind mount of the config: the last that holds it. */
@@ -93,37 +110,49 @@ static const struct brief_mount *find_parent(const struct brief *b, const char *
 
 const char *restore_staged(const struct restore *r, const struct brief_mount *m, struct error *e)
 {
-	const struct brief_mount *parent = *m->key == 's' ? find_parent(r->brief, m->destination) : NULL;
+	const struct brief_mount *holder = *m->key == 's' ? find_parent(r->brief, m->destination) : m;
+	char key[STAGE_KEY_SIZE];
+	size_t i = 0;
 
-	if (*m->key == 's' && !parent) {
+	if (!holder) {
 		refuse(e, EINVAL, "the images have a mount at %s that the config does not have",
 		       m->destination);
 		return NULL;
 	}
-	const char *path = parent ? arena_printf(r->brief->arena, "%s/%s%s", r->stage, parent->key,
-						 m->destination + strlen(parent->destination))
-				  : arena_printf(r->brief->arena, "%s/%s", r->stage, m->key);
+	if (find_configured(r, holder, &i, e) < 0)
+		return NULL;
+	const char *path = arena_printf(r->brief->arena, "%s/%s%s", r->stage, stage_key(i, key),
+					m->destination + strlen(holder->destination));
 	if (!path)
 		fail(e, ENOMEM, "mounts");
 	return path;
 }
 
-/* The same mount must be below the staged one, and no link on the way to it. */
-static int check_below(const struct restore *r, const struct brief_mount *m, struct error *e)
+/* In CRIU's mount namespace. */
+static int open_staged(const struct restore *r, const struct brief_mount *m, struct error *e)
 {
 	char path[PATH_MAX];
 
+	const char *staged = restore_staged(r, m, e);
+	if (!staged)
+		return -e->code;
+	if (str_format(path, sizeof(path), "/proc/%d/root%s", (int)criu_pid(r->criu), staged) < 0)
+		return fail(e, ENAMETOOLONG, "path of a staged mount");
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? fail(e, errno, "open the staged mount of %s", m->destination) : fd;
+}
+
+/* The same mount must be below the staged one, and no link on the way to it. */
+static int check_below(const struct restore *r, const struct brief_mount *m, struct error *e)
+{
 	const struct brief_mount *parent = find_parent(r->brief, m->destination);
+
 	if (!parent)
 		return refuse(e, EINVAL, "the images have a mount at %s that the config does not have",
 			      m->destination);
-	int ret = str_format(path, sizeof(path), "/proc/%d/root%s/%s", (int)criu_pid(r->criu), r->stage,
-			     parent->key);
-	if (ret < 0)
-		return fail(e, -ret, "path of a staged mount");
-	auto_close int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int dir = open_staged(r, parent, e);
 	if (dir < 0)
-		return fail(e, errno, "open staged mount %s", parent->key);
+		return dir;
 	auto_close int fd = path_beneath(dir, m->destination + strlen(parent->destination) + 1, O_PATH, true,
 					 e);
 	return fd < 0 ? prefix(e, "mount at %s", m->destination) : 0;
@@ -138,10 +167,9 @@ int restore_check_brief(const struct restore *r, struct error *e)
 		return fail(e, errno, "open root directory %s", r->create.rootfs.path);
 	for (size_t n = 0; n < r->brief->n_mounts; n++) {
 		const struct brief_mount *m = &r->brief->mounts[n];
-		int ret = *m->key == 's' ? check_below(r, m, e)
-					 : find_configured(r->create.spec, m->key, &i, e);
+		int ret = *m->key == 's' ? check_below(r, m, e) : find_configured(r, m, &i, e);
 		if (ret == 0 && *m->key == 'm')
-			ret = check_destination(r, root, m, i, e);
+			ret = check_destination(r, root, m->destination, e);
 		if (ret < 0)
 			return ret;
 	}
@@ -152,17 +180,6 @@ int restore_check_brief(const struct restore *r, struct error *e)
 
 /* ---- content ---- */
 
-static int open_staged(const struct restore *r, const char *key, struct error *e)
-{
-	char path[PATH_MAX];
-
-	int ret = str_format(path, sizeof(path), "/proc/%d/root%s/%s", (int)criu_pid(r->criu), r->stage, key);
-	if (ret < 0)
-		return fail(e, -ret, "path of a staged mount");
-	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? fail(e, errno, "open staged mount %s", key) : fd;
-}
-
 static int load_one(const struct restore *r, const struct brief_mount *m, struct error *e)
 {
 	char name[32];
@@ -171,7 +188,7 @@ static int load_one(const struct restore *r, const struct brief_mount *m, struct
 	auto_close int in = path_beneath(r->images, name, O_RDONLY | O_NONBLOCK, false, e);
 	if (in < 0)
 		return in;
-	auto_close int dir = open_staged(r, m->key, e);
+	auto_close int dir = open_staged(r, m, e);
 	if (dir < 0)
 		return dir;
 	int ret = memfs_load(in, dir, e);
@@ -188,7 +205,7 @@ int restore_load_content(const struct restore *r, struct error *e)
 		const struct brief_mount *m = &r->brief->mounts[n];
 		if (!m->content)
 			continue;
-		int ret = find_configured(s, m->key, &i, e);
+		int ret = find_configured(r, m, &i, e);
 		if (ret == 0 && (!s->mounts[i].type || !str_eq(s->mounts[i].type, "tmpfs") ||
 				 mount_is_bind(&s->mounts[i])))
 			ret = refuse(e, EINVAL, "the config has no memory file system there");

@@ -116,6 +116,31 @@ def test_bind_mounts_are_the_config_s(workload, tmp_path):
         subprocess.run(["umount", "-l", source / "below"], check=True)
 
 
+def test_mounts_are_known_by_their_destinations(workload, tmp_path):
+    """Engines write them in any order; a destination may lead through a link of the root."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "name").write_text(name)
+
+    def change(bundle):
+        os.makedirs(bundle.rootfs + "/var")
+        os.makedirs(bundle.rootfs + "/run")
+        os.symlink("/run", bundle.rootfs + "/var/run")
+        bundle.mount("/var/run/one", "bind", tmp_path / "one", ["bind", "ro"])
+        bundle.mount("/two", "bind", tmp_path / "two", ["bind"])
+    w = workload("idle", change=change)
+    w.checkpoint()
+    last = w.bundle.config["mounts"]
+    last[-2], last[-1] = last[-1], last[-2]
+    w.bundle.save()
+    w.restore()
+    root = f"/proc/{w.coracle.state(w.id)['pid']}/root"
+    for path, name in (("/run/one", "one"), ("/two", "two")):
+        with open(f"{root}{path}/name", encoding="ascii") as f:
+            assert f.read() == name
+    w.check()
+
+
 def test_a_terminal_comes_back(workload):
     """Its settings and size too; whoever listens at the console socket gets the new master."""
     with Receiver() as old:

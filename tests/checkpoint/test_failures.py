@@ -56,7 +56,7 @@ def test_restore_refuses_a_config_with_other_mounts(workload, tmp_path):
     w.bundle.config["mounts"][-1]["destination"] = "/other"
     w.bundle.save()
     done = w.restore(check=False)
-    assert done.rc == 1 and "/data" in done.err and "/other" in done.err
+    assert done.rc == 1 and "/data" in done.err
     assert w.coracle.state(w.id) is None
 
 
