@@ -223,6 +223,7 @@ static criu_callback *find_callback(const struct criu_callbacks *callbacks, cons
 {
 	for (size_t i = 0; callbacks && i < COUNT_OF(callback_names); i++)
 		if (str_eq(name, callback_names[i].name))
+			/* cppcheck-suppress CastIntegerToAddressAtReturn */
 			return *(criu_callback *const *)((const char *)callbacks + callback_names[i].offset);
 	return NULL;
 }

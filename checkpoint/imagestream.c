@@ -27,6 +27,7 @@ static int send_file(int dir, const char *name, int fd, uint64_t *bytes, struct 
 		return refuse(e, EINVAL, "image %s: not a plain file", name);
 	wire_put_u16(header, (uint16_t)n);
 	wire_put_u64(header + 4, (uint64_t)st.st_size);
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its length is told */
 	memcpy(header + IMAGESTREAM_HEADER, name, n);
 	int r = io_write_all(fd, header, IMAGESTREAM_HEADER + n, e);
 	for (off_t left = st.st_size; r == 0 && left > 0;) {

@@ -81,6 +81,7 @@ static int put_record(struct image_writer *w, const int64_t *fields, size_t n, s
 			return r;
 	}
 	memcpy(w->out + w->used, &size, sizeof(size));
+	/* cppcheck-suppress uninitvar */
 	memcpy(w->out + w->used + sizeof(size), message, size);
 	w->used += sizeof(size) + size;
 	return 0;
@@ -296,7 +297,8 @@ int page_store_write_images(struct page_store *s, int dir, enum page_images how,
 					    .map = -1,
 					    .pages = -1,
 					    .how = how,
-					    .number = number++ };
+					    .number = number };
+		number++;
 		r = write_image(w, e);
 		if (r == 0 && parent >= 0 && (s->image[i]->image & 0xff) == PAGE_TASK)
 			r = write_parent(w, parent, e);

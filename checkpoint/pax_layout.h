@@ -5,7 +5,8 @@
 
 struct ustar {
 	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], chksum[8], typeflag, linkname[100],
-		magic[6], version[2], uname[32], gname[32], devmajor[8], devminor[8], prefix[155], unused[12];
+		magic[8] /* with the version */, uname[32], gname[32], devmajor[8], devminor[8], prefix[155],
+		unused[12];
 };
 _Static_assert(sizeof(struct ustar) == 512, "a block");
 

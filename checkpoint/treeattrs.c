@@ -42,6 +42,7 @@ static int sort_names(char *list, size_t size, char **names)
 				return -E2BIG;
 			names[count++] = at;
 		}
+	/* cppcheck-suppress uninitvar */
 	qsort(names, (size_t)count, sizeof(*names), compare_names);
 	return count;
 }
@@ -67,7 +68,7 @@ static int append_attr(struct tree_attrs *a, const struct object *o, const char 
 	if (room == 0 && n > 0) /* a size of 0 asks for the size */
 		return -E2BIG;
 	at[0] = (uint8_t)name_size;
-	memcpy(at + 1, name, name_size);
+	memcpy(at + 1, name, name_size); /* NOLINT(bugprone-not-null-terminated-result): it is counted */
 	for (int i = 0; i < 4; i++)
 		at[1 + name_size + (size_t)i] = (uint8_t)((size_t)n >> (8 * i));
 	a->size += head + (size_t)n;

@@ -509,7 +509,7 @@ static int open_group(const struct tree_place *place)
 	auto_close int fan = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_REPORT_FID |
 						   FAN_NONBLOCK | FAN_CLOEXEC | FAN_UNLIMITED_QUEUE |
 						   FAN_UNLIMITED_MARKS,
-					   O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+					   O_RDONLY | O_CLOEXEC);
 
 	if (fan < 0)
 		return -1;

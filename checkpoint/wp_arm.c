@@ -136,6 +136,7 @@ static int hear(struct wp_target *targets, size_t n, int sock, struct error *e)
 int wp_arm(struct wp_target *targets, size_t n, struct error *e)
 {
 	int pair[2], status, r;
+	struct error ignored;
 	pid_t pid;
 
 	for (size_t i = 0; i < n; i++)
@@ -157,7 +158,7 @@ int wp_arm(struct wp_target *targets, size_t n, struct error *e)
 		r = hear(targets, n, pair[0], e);
 	close(pair[0]);
 	if (pid > 0)
-		proc_wait(pid, &status, r < 0 ? &(struct error){ 0 } : e);
+		proc_wait(pid, &status, r < 0 ? &ignored : e);
 	return r;
 }
 

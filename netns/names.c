@@ -26,7 +26,7 @@ static size_t make_line(const char *text, char line[static LINE_MAX_SIZE])
 	size_t n = strlen(text), size = (n + 1 + NAMES_UNIT - 1) / NAMES_UNIT * NAMES_UNIT;
 
 	memset(line, ' ', size);
-	memcpy(line, text, n);
+	memcpy(line, text, n); /* NOLINT(bugprone-not-null-terminated-result): a line, padded */
 	line[size - 1] = '\n';
 	return size;
 }

@@ -12,10 +12,10 @@
 const bool program_is_node = true;
 const struct cgroup_driver *const cgroup_systemd = &systemd_driver;
 #else
-#define NODE(entry, word, sentence)                                                                     \
-	&(const struct command)                                                                         \
-	{                                                                                               \
-		.name = word, .arguments = "", .summary = sentence, .options = no_options, .node = true \
+#define NODE(entry, word, sentence)                                                                         \
+	&(const struct command)                                                                             \
+	{                                                                                                   \
+		.name = (word), .arguments = "", .summary = (sentence), .options = no_options, .node = true \
 	}
 const bool program_is_node = false;
 const struct cgroup_driver *const cgroup_systemd = NULL;

@@ -151,6 +151,7 @@ uint64_t ip_distance(const struct ip *a, const struct ip *b)
 		difference[i] = (uint8_t)d;
 	}
 	for (size_t i = 0; i < size; i++) {
+		/* cppcheck-suppress uninitvar */
 		if (size - i > 8 && difference[i])
 			return UINT64_MAX;
 		value = value << 8 | difference[i];
