@@ -128,6 +128,17 @@ static void expect_stream(int fd, size_t size, unsigned int seed)
 	close(fd);
 }
 
+/* A carrier counts what it wrote after it has been written: what it carried may be here before. */
+static bool counted(const uint64_t *counter, uint64_t at_least)
+{
+	for (int i = 0; i < 5000; i++) {
+		if (__atomic_load_n(counter, __ATOMIC_ACQUIRE) > at_least)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
 static void carry_whole(enum wire_codec codec)
 {
 	const struct channel_options o = { .timeout_ms = 5000, .codec = codec };
@@ -146,7 +157,7 @@ static void carry_whole(enum wire_codec codec)
 		expect_stream(to[i], 9000000, 3 + i);
 	assert_true(a->counters->out[1] == 9000000 && b->counters->in[3] == 9000000);
 	if (codec == WIRE_PLAIN)
-		assert_true(a->counters->wire_out > 27000000);
+		assert_true(counted(&a->counters->wire_out, 27000000));
 	else
 		assert_true(a->counters->wire_out < 9000000);
 	close_both(a, b);
