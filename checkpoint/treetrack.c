@@ -236,11 +236,9 @@ struct info {
 	size_t name_size;
 };
 
-static void read_info(const struct fanotify_event_metadata *ev, struct info *ret)
+/* The records behind an event's head, [at, end). */
+static void read_info(const uint8_t *at, const uint8_t *end, struct info *ret)
 {
-	const uint8_t *at = (const uint8_t *)ev + ev->metadata_len,
-		      *end = (const uint8_t *)ev + ev->event_len;
-
 	*ret = (struct info){ 0 };
 	while (at + sizeof(struct fanotify_event_info_fid) <= end) {
 		const struct fanotify_event_info_fid *f = (const void *)at;
@@ -258,7 +256,7 @@ static void read_info(const struct fanotify_event_metadata *ev, struct info *ret
 	}
 }
 
-static void take_event(struct tree_tracker *t, const struct fanotify_event_metadata *ev)
+static void take_event(struct tree_tracker *t, const struct fanotify_event_metadata *ev, const uint8_t *at)
 {
 	unsigned int changed = changed_by(ev->mask);
 	struct info i;
@@ -270,7 +268,7 @@ static void take_event(struct tree_tracker *t, const struct fanotify_event_metad
 		return;
 	if (ev->mask & FAN_ONDIR && ev->mask & (FAN_MOVED_FROM | FAN_MOVED_TO))
 		tree_set_clear(t->verdicts);
-	read_info(ev, &i);
+	read_info(at + ev->metadata_len, at + ev->event_len, &i);
 	if (!i.dir && !i.object)
 		return;
 	if (i.dir && str_eq(i.name, ".")) { /* the directory itself */
@@ -292,11 +290,14 @@ int tree_track_drain(struct tree_tracker *t, struct error *e)
 	if (t->fan < 0)
 		return 0;
 	while ((n = read(t->fan, t->events, EVENTS_SIZE)) > 0) {
-		const struct fanotify_event_metadata *ev = (const void *)t->events;
-		for (; FAN_EVENT_OK(ev, n); ev = FAN_EVENT_NEXT(ev, n)) {
-			if (ev->vers != FANOTIFY_METADATA_VERSION)
-				return refuse(e, EPROTO, "fanotify: events of version %u", ev->vers);
-			take_event(t, ev);
+		const uint8_t *at = t->events, *end = t->events + n;
+		struct fanotify_event_metadata ev; /* in the buffer they are aligned to 4 bytes only */
+		for (; (size_t)(end - at) >= sizeof(ev); at += ev.event_len) {
+			memcpy(&ev, at, sizeof(ev));
+			if (ev.vers != FANOTIFY_METADATA_VERSION || ev.event_len < sizeof(ev) ||
+			    ev.event_len > (size_t)(end - at) || ev.metadata_len > ev.event_len)
+				return refuse(e, EPROTO, "fanotify: events of version %u", ev.vers);
+			take_event(t, &ev, at);
 		}
 	}
 	if (n < 0 && errno != EAGAIN)
