@@ -382,7 +382,8 @@ static int digest_left(void *arg, const char *path, int dir, struct error *e)
 	if (r < 0)
 		return r;
 	begin_object(d, &h, &st);
-	qsort(l->list, l->count, sizeof(*l->list), compare_children);
+	if (l->count)
+		qsort(l->list, l->count, sizeof(*l->list), compare_children);
 	add_number(&h, l->count, 8);
 	for (size_t i = 0; i < l->count; i++) {
 		size_t n = strlen(l->list[i].name);
