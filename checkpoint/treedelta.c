@@ -231,6 +231,26 @@ static int send_dirs(struct delta *d, const struct tree_changes *list, struct er
 	return 0;
 }
 
+/* Names that were found on the way, and directories that had a name made in them. Sending may find more directories, which is why
+ * the list is taken away first. */
+static int send_touched(struct delta *d, struct error *e)
+{
+	struct tree_changes found = d->touched;
+
+	d->touched = (struct tree_changes){ 0 };
+	int r = tree_changes_settle(&found) < 0 ? fail(e, ENOMEM, "%s", d->s->place.name) : 0;
+	if (r == 0)
+		r = send_list(d, &found, e);
+	if (r == 0)
+		r = send_dirs(d, &found, e);
+	if (r == 0 && tree_changes_settle(&d->touched) < 0)
+		r = fail(e, ENOMEM, "%s", d->s->place.name);
+	if (r == 0)
+		r = send_dirs(d, &d->touched, e);
+	tree_changes_done(&found);
+	return r;
+}
+
 static int send_delta(struct delta *d, struct error *e)
 {
 	if (d->changes.all)
@@ -240,13 +260,8 @@ static int send_delta(struct delta *d, struct error *e)
 		r = send_list(d, &d->changes, e);
 	if (r == 0)
 		r = find_links(d, e);
-	/* Names that were found on the way, and directories that had a name made in them. */
-	if (r == 0 && tree_changes_settle(&d->touched) < 0)
-		r = fail(e, ENOMEM, "%s", d->s->place.name);
 	if (r == 0)
-		r = send_list(d, &d->touched, e);
-	if (r == 0)
-		r = send_dirs(d, &d->touched, e);
+		r = send_touched(d, e);
 	if (r == 0)
 		r = send_dirs(d, &d->changes, e);
 	return r;
