@@ -273,7 +273,9 @@ static int describe_process(struct create *c, struct error *e)
 	c->confine.spec = c->spec;
 	c->confine.process = c->spec->process;
 	c->confine.keep_groups = keep && !str_eq(keep, "0");
-	c->confine.user_ns_denies_setgroups = c->plan.new_user && userns_denies_setgroups(c->spec);
+	c->confine.user_ns_denies_setgroups = c->plan.new_user
+						      ? userns_denies_setgroups(c->spec)
+						      : rootless() && userns_of_denies_setgroups(getpid());
 	c->confine.limits_done = c->plan.has[NS_USER] && c->spec->process &&
 				 confine_has_limits(c->spec->process);
 	if (c->options->no_new_keyring)

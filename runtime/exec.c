@@ -210,13 +210,14 @@ static int prepare(struct walk *w, struct error *e)
 	struct exec *x = story(w);
 
 	x->namespaces = own_namespaces(x->spec);
-	/* An ordinary user has no right to a pid namespace before he is in its user namespace. */
-	x->shield = can_trace_us(x) || (rootless() && x->namespaces & CLONE_NEWUSER);
+	/* An ordinary user has no right to a pid namespace before he is in its user namespace, and root of a
+	 * user namespace none to come back from one. */
+	x->shield = can_trace_us(x) || (rootless() && x->namespaces & (CLONE_NEWUSER | CLONE_NEWPID));
 	x->confine.spec = x->spec;
 	x->confine.process = x->process;
 	const char *keep = spec_annotation(x->spec, "run.oci.keep_original_groups");
 	x->confine.keep_groups = keep && !str_eq(keep, "0");
-	x->confine.user_ns_denies_setgroups = (x->namespaces & CLONE_NEWUSER) &&
+	x->confine.user_ns_denies_setgroups = (x->namespaces & CLONE_NEWUSER || rootless()) &&
 					      userns_of_denies_setgroups(x->container->state->pid);
 	x->confine.limits_done = (x->namespaces & CLONE_NEWUSER) && confine_has_limits(x->process);
 	int r = open_group(x, e);
@@ -451,7 +452,7 @@ static int join(struct walk *w, struct error *e)
 
 	int r = confine_reach(&x->confine, e);
 	/* Groups of root's that cannot be given up in there must not come along. */
-	if (r == 0 && x->confine.user_ns_denies_setgroups && geteuid() == 0 && setgroups(0, NULL) < 0)
+	if (r == 0 && x->confine.user_ns_denies_setgroups && !rootless() && setgroups(0, NULL) < 0)
 		r = fail(e, errno, "give up groups");
 	if (r == 0)
 		r = ns_join_process(x->pidfd, flags, e);

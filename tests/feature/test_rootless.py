@@ -273,3 +273,33 @@ def test_the_kernels_files_are_not_his(user, tree):
     assert result.rc
     result = user("run", "--rootfs", tree, "box", "/init", "write", "/proc/sys/kernel/core_pattern", "x", check=False)
     assert result.rc
+
+
+def test_root_of_a_user_namespace_that_is_around_us(coracle, bundle, place):
+    """As Podman without root calls us: uid 0, no user namespace in the config, none of the host's rights."""
+    b = bundle("pause")
+    b.linux["namespaces"] = [{"type": t} for t in ("pid", "ipc", "uts", "mount", "cgroup")]
+    b.config["mounts"] = [m for m in b.config["mounts"] if m["destination"] not in ("/sys", "/sys/fs/cgroup")]
+    for mount in b.config["mounts"]:
+        if mount["destination"] == "/dev/pts":
+            mount["options"].remove("gid=5")
+    holder = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sleep", "1000"])
+    try:
+        wrapper = os.path.join(place, "inside")
+        with open(wrapper, "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\nexec nsenter -t {holder.pid} -U -m -- {coracle.binary} \"$@\"\n")
+        os.chmod(wrapper, 0o755)
+        coracle.wait_until(lambda: os.readlink(f"/proc/{holder.pid}/ns/user") != os.readlink("/proc/self/ns/user") and
+                           open(f"/proc/{holder.pid}/uid_map", encoding="ascii").read(), "the namespace is there")
+        inside = Coracle(wrapper, os.path.join(place, "inside-driver"))
+        c = inside.started(b, "--no-new-keyring")
+        assert inside.state(c)["status"] == "running"
+        out = told(inside("exec", c, "/init", "id").out)
+        assert (out["uid"], out["pid"]) == ("0", "2")
+        assert inside("exec", c, "/init", "exit", "5", check=False).rc == 5
+        inside("kill", c, "KILL")
+        inside.wait_status(c, "stopped")
+        inside("delete", c)
+    finally:
+        holder.kill()
+        holder.wait()
