@@ -56,6 +56,7 @@ int switch_open(const struct switch_place *p, const char *name, enum switch_lock
 /* What `make` and `up` changed of the host's settings, to be told. */
 struct switch_told {
 	bool forward4, forward6;
+	bool accept_ra; /* of links by which the host learns its own routes */
 };
 
 /* Make a new switch and bring it up. -EEXIST. What fails has been undone. */

@@ -3,6 +3,7 @@
 #include "netns/switch_parts.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 
 #include "netns/addr.h"
@@ -189,6 +190,31 @@ static int ensure_rules(struct sw *s, const char *bridge, struct error *e)
 	return nft_ask(s->nft, b, e);
 }
 
+/* A host that routes IPv6 no longer believes routers' advertisements, and loses the default route that it had
+ * from them, unless it is told to believe them all the same (accept_ra 2, Documentation/networking/ip-sysctl). */
+static int keep_advertised_routes(struct sw *s, struct switch_told *told, struct error *e)
+{
+	auto_free struct link *links = NULL;
+	struct error ignored;
+	char now[8];
+	size_t n = 0;
+
+	if (net_sysctl_read(-1, "ipv6/conf/all/forwarding", NULL, now, sizeof(now), &ignored) < 0 ||
+	    !str_eq(now, "0"))
+		return 0;
+	int r = link_list(s->route, 0, &links, &n, e);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (links[i].master || links[i].flags & IFF_LOOPBACK ||
+		    net_sysctl_read(-1, "ipv6/conf/%s/accept_ra", links[i].name, now, sizeof(now), &ignored) <
+			    0 ||
+		    !str_eq(now, "1"))
+			continue;
+		r = net_sysctl_ensure(-1, "ipv6/conf/%s/accept_ra", links[i].name, "2", NULL, e);
+		told->accept_ra = true;
+	}
+	return r;
+}
+
 /* The host routes between the switch and elsewhere only if somebody on the switch can ask it to. */
 static int ensure_forwarding(struct sw *s, struct switch_told *told, struct error *e)
 {
@@ -198,6 +224,8 @@ static int ensure_forwarding(struct sw *s, struct switch_told *told, struct erro
 
 	if (routes & SWITCH_ROUTE4)
 		r = net_sysctl_ensure(-1, "ipv4/ip_forward", NULL, "1", &four, e);
+	if (r == 0 && routes & SWITCH_ROUTE6)
+		r = keep_advertised_routes(s, told, e);
 	if (r == 0 && routes & SWITCH_ROUTE6)
 		r = net_sysctl_ensure(-1, "ipv6/conf/all/forwarding", NULL, "1", &six, e);
 	told->forward4 |= four;

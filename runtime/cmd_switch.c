@@ -62,6 +62,8 @@ static void print_told(const struct switch_told *told)
 		fputs("net.ipv4.ip_forward is now 1: this host routes IPv4\n", stderr);
 	if (told->forward6)
 		fputs("net.ipv6.conf.all.forwarding is now 1: this host routes IPv6\n", stderr);
+	if (told->accept_ra)
+		fputs("accept_ra of its links is now 2: it still learns its own routes\n", stderr);
 }
 
 static int check_root(struct error *e)

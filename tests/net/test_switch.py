@@ -25,6 +25,20 @@ def test_switch_is_made_listed_and_removed_and_nothing_is_left(net):
     assert net.links() == set()
 
 
+def test_what_is_changed_of_the_host_is_told(net):
+    def setting(key):
+        return net.node.read("/proc/sys/net/" + key).strip()
+    net.node.run("ip link add up0 type veth peer name up1 && ip link set up0 up && ip link set up1 up && "
+                 "echo 1 >/proc/sys/net/ipv6/conf/up0/accept_ra && echo 0 >/proc/sys/net/ipv6/conf/up1/accept_ra")
+    assert net.switch("create", "plain").err == "" and setting("ipv4/ip_forward") == "0"
+    assert net.switch("create", "alone", "--gateway", "--isolated").err == ""
+    told = net.switch("create", "web", "--gateway").err
+    assert "net.ipv4.ip_forward is now 1" in told and "net.ipv6.conf.all.forwarding is now 1" in told
+    assert "accept_ra of its links is now 2" in told
+    assert (setting("ipv6/conf/up0/accept_ra"), setting("ipv6/conf/up1/accept_ra")) == ("2", "0")
+    assert net.switch("create", "more", "--gateway").err == ""
+
+
 def test_container_has_its_network_before_its_first_instruction(net):
     net.switch("create", "web", "--subnet", "10.5.0.0/24", "--subnet", "fd05::/64", "--gateway")
     out = net.run("one", "--switch", "web:ip=10.5.0.7,mac=02:00:00:00:00:07,ifname=up0", "--dns", "10.9.9.9",

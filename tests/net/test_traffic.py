@@ -70,13 +70,19 @@ def test_published_udp_and_ipv6(pair):
 
 
 def test_containers_do_not_reach_the_loopback_of_the_host(pair):
-    net, _, own, _ = pair
+    """As root of its network a container sends to 127.0.0.1 by way of the host; without the guard it gets there."""
+    net, _, _, _ = pair
     net.switch("create", "web", "--subnet", "10.5.0.0/24", "--nat")
     net.node.start("exec python3 -u -m http.server --bind 127.0.0.1 9000").expect("Serving")
     net.up("www", "--switch", "web", "--publish", "8080:80")    # turns route_localnet on
-    net.inside("www", "ip route add 127.0.0.1 via 10.5.0.1 table local", check=False)
-    assert net.inside("www", "ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.0/8 via 10.5.0.1; "
-                             "curl -sfm 2 http://127.0.0.1:9000/", check=False).rc != 0
+    pid = json.loads(net("state", "www").out)["pid"]
+    inside = f"nsenter -t {pid} -n sh -c "
+    net.node.run(inside + "'echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet; ip addr flush dev lo; "
+                 "ip route flush table local 127.0.0.0/8; ip route add 127.0.0.0/8 via 10.5.0.1'")
+    fetch = inside + "'curl -sfm 2 -o /dev/null http://127.0.0.1:9000/'"
+    assert net.node.run(fetch, check=False).rc != 0
+    net.node.run("nft flush chain inet coracle before")
+    assert net.node.run(fetch, check=False).rc == 0, "the decoy does not get there either"
 
 
 def test_switches_are_apart_and_an_isolated_one_from_the_host_too(net):
@@ -122,6 +128,10 @@ def test_a_container_sends_as_itself_only(net):
                check=False)
     net.inside("good", ping + "10.5.0.1")
     assert net.inside("good", "ip neigh show 10.5.0.1").out.split()[4] == before
+    # without the guard the same gets through
+    net.node.run("nft flush chain bridge coracle from_port")
+    net.up("worse", "--switch", "web", "--cap-add", "NET_ADMIN")
+    net.inside("worse", "ip addr add 10.5.0.98/24 dev eth0 && ping -I 10.5.0.98 -c 1 -W 5 10.5.0.7")
 
 
 def test_mtu_is_the_switch_s_on_both_ends(net):
