@@ -174,3 +174,37 @@ uint64_t page_frame_check(const struct page_frame *f, const void *runs, const vo
 	sum = page_sum(sum, runs, (size_t)f->runs * PAGE_RUN_SIZE);
 	return page_sum(sum, contents, f->raw);
 }
+
+void page_want_put(uint64_t image, uint64_t vaddr, uint64_t n, uint8_t page_shift,
+		   uint8_t ret[static PAGE_WANT_SIZE])
+{
+	struct page_frame f = {
+		.type = PAGE_FRAME_WANT, .page_shift = page_shift, .image = image, .runs = 1
+	};
+	const struct page_run r = { vaddr, n, PAGE_RUN_DATA, 0 };
+
+	page_run_put(&r, ret + PAGE_FRAME_HEADER, 0);
+	f.check = page_frame_check(&f, ret + PAGE_FRAME_HEADER, NULL);
+	page_frame_put(&f, ret);
+}
+
+int page_want_parse(const uint8_t data[static PAGE_WANT_SIZE], uint64_t *ret_image, uint64_t *ret_vaddr,
+		    uint64_t *ret_n, struct error *e)
+{
+	struct page_frame f;
+	struct page_run run;
+	size_t size;
+	int r = page_frame_parse(data, &f, &size, e);
+
+	if (r == 0 && (f.type != PAGE_FRAME_WANT || size != PAGE_WANT_SIZE ||
+		       page_frame_check(&f, data + PAGE_FRAME_HEADER, NULL) != f.check))
+		r = refuse(e, EPROTO, "frame of memory pages: not a request for pages");
+	if (r == 0)
+		r = page_run_parse(&f, data + PAGE_FRAME_HEADER, 0, &run, e);
+	if (r < 0)
+		return r;
+	*ret_image = f.image;
+	*ret_vaddr = run.vaddr;
+	*ret_n = run.pages;
+	return 0;
+}

@@ -103,6 +103,13 @@ void page_run_put(const struct page_run *r, uint8_t *runs, uint32_t i);
 /* The checksum of a frame whose `check` is 0. */
 uint64_t page_frame_check(const struct page_frame *f, const void *runs, const void *contents);
 
+/* Post-copy, from destination to source: `n` pages from `vaddr` on are wanted next. */
+#define PAGE_WANT_SIZE (PAGE_FRAME_HEADER + PAGE_RUN_SIZE)
+void page_want_put(uint64_t image, uint64_t vaddr, uint64_t n, uint8_t page_shift,
+		   uint8_t ret[static PAGE_WANT_SIZE]);
+int page_want_parse(const uint8_t data[static PAGE_WANT_SIZE], uint64_t *ret_image, uint64_t *ret_vaddr,
+		    uint64_t *ret_n, struct error *e);
+
 /* Largest stored size of contents is their plain size: what does not shrink is stored as it is. Returns the
  * stored size and changes *codec to PAGE_CODEC_NONE where it has to. `out` has room for `size`. */
 struct page_packer;

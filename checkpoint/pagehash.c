@@ -112,7 +112,8 @@ uint64_t page_sum(uint64_t sum, const void *data, size_t size)
 		lane[2] += c[2];
 	}
 	memset(w, 0, sizeof(w));
-	memcpy(w, at, size);
+	if (size)
+		memcpy(w, at, size);
 	for (size_t i = 0; i < 4; i++)
 		lane[3] = mix(lane[3] ^ w[i] ^ c[i], c[3 - i] ^ lane[i]);
 	return mix(lane[3] ^ c[0], c[1]);

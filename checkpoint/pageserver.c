@@ -50,6 +50,18 @@ struct page_server {
 	uint8_t *buffer;
 };
 
+int page_server_pair(int ret[2], struct error *e)
+{
+	const int size = 4 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret) < 0)
+		return fail(e, errno, "socketpair");
+	/* a unix socket's room is its sender's; beyond the system's limit only by force */
+	if (setsockopt(ret[1], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(ret[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
 int page_server_new(struct page_sender *s, int fd, bool has_parent, struct page_server **ret, struct error *e)
 {
 	struct page_server *ps = calloc(1, sizeof(*ps));

@@ -179,12 +179,12 @@ static void drop(struct wp_tracker *t, size_t i)
 	t->process[i] = t->process[--t->n];
 }
 
-/* Mark who is in the container's list; open who is new. */
+/* Mark who is in the container's list; open who is new. Returns how many those are. */
 static int look(struct wp_tracker *t, bool take_new, struct error *e)
 {
 	auto_free pid_t *pids = NULL;
 	size_t n;
-	int r = t->source.list(t->source.arg, &pids, &n, e);
+	int opened = 0, r = t->source.list(t->source.arg, &pids, &n, e);
 
 	if (r < 0)
 		return r;
@@ -194,6 +194,11 @@ static int look(struct wp_tracker *t, bool take_new, struct error *e)
 		struct wp_process *p = find(t, pids[i]), new;
 		struct error ignored;
 
+		/* it executed something before it was armed: its handles are of what was before */
+		if (p && p->uffd < 0 && take_new && wp_memory_is_gone(p)) {
+			drop(t, (size_t)(p - t->process));
+			p = NULL;
+		}
 		if (p) {
 			p->listed = true;
 			continue;
@@ -207,8 +212,9 @@ static int look(struct wp_tracker *t, bool take_new, struct error *e)
 		}
 		new.listed = true;
 		t->process[t->n++] = new;
+		opened++;
 	}
-	return 0;
+	return opened;
 }
 
 static int forget_ended(struct wp_tracker *t, struct page_sender *s, struct error *e)
@@ -269,10 +275,9 @@ static int arm_new(struct wp_tracker *t, struct error *e)
 
 static int gather(struct wp_tracker *t, struct page_sender *s, struct error *e)
 {
-	size_t before = t->n;
 	int r = look(t, true, e);
 
-	if (r == 0 && t->n > before)
+	if (r > 0)
 		r = look(t, false, e);
 	if (r == 0)
 		r = forget_ended(t, s, e);

@@ -96,6 +96,8 @@ struct wp_scan {
 };
 #define WP_REGIONS 2048
 
+/* Its handles are of a memory that has no user any more: it ended, or executed something. */
+bool wp_memory_is_gone(const struct wp_process *p);
 /* Find, protect again and pass on what was written. -ESRCH: its memory is gone (it ended, or executed something). */
 int wp_scan_process(struct wp_scan *s, struct wp_process *p, struct error *e);
 /* Only count. */

@@ -56,7 +56,7 @@ static uint64_t now_us(void)
 
 /* The memory's last user is gone: the process ended or executes another program. (A look at address 0 fails
  * otherwise, or succeeds; it never finds an end.) */
-static bool is_gone(const struct wp_process *p)
+bool wp_memory_is_gone(const struct wp_process *p)
 {
 	char byte;
 
@@ -218,7 +218,7 @@ int wp_scan_process(struct wp_scan *s, struct wp_process *p, struct error *e)
 {
 	int n, r;
 
-	if (is_gone(p))
+	if (wp_memory_is_gone(p))
 		return refuse(e, ESRCH, "process %d has other memory", p->pid);
 	n = protect_mappings(s, p, e);
 	r = n < 0 ? n : page_sender_open(s->sender, p->image, e);
@@ -246,7 +246,7 @@ static int count_mapping(struct wp_scan *s, const struct wp_process *p, const st
 int wp_count_process(struct wp_scan *s, struct wp_process *p, uint64_t *ret, struct error *e)
 {
 	uint64_t before = s->stats.dirty;
-	int n = is_gone(p) ? 0 : read_mappings(s, p, e), r = n < 0 ? n : 0;
+	int n = wp_memory_is_gone(p) ? 0 : read_mappings(s, p, e), r = n < 0 ? n : 0;
 
 	for (int i = 0; i < n && r == 0; i++)
 		r = count_mapping(s, p, &s->mapping[i], e);

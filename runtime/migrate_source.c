@@ -98,8 +98,9 @@ static int prepare_dump(struct migration *m, struct error *e)
 	struct source *s = m->source;
 	int ends[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return fail(e, errno, "socketpair");
+	int r = page_server_pair(ends, e);
+	if (r < 0)
+		return r;
 	s->pages_ours = ends[0];
 	s->pages_criu = ends[1];
 	s->decisions = (struct dump_decisions){ .frozen = on_frozen, .decide = on_decide, .arg = m };
@@ -115,7 +116,7 @@ static int prepare_dump(struct migration *m, struct error *e)
 		.keep_record = true,
 		.decisions = &s->decisions,
 	};
-	int r = dump_prepare(&s->dump_options, &s->dump, e);
+	r = dump_prepare(&s->dump_options, &s->dump, e);
 	if (r < 0)
 		return r;
 	s->group = container_cgroup(dump_container(s->dump), e);

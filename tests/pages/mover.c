@@ -247,8 +247,9 @@ static int dump(struct move *m, enum criu_action action, int images, bool has_pa
 	AUTO(criu) struct criu *c = NULL;
 	int fds[1], r;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.pair) < 0)
-		return fail(e, errno, "socketpair");
+	r = page_server_pair(f.pair, e);
+	if (r < 0)
+		return r;
 	fds[0] = f.pair[1];
 	struct criu_start start = { .path = m->criu, .fds = fds, .n_fds = 1, .cgroup = -1 };
 	r = criu_start(&start, &c, e);

@@ -352,6 +352,24 @@ static void test_promises_are_kept(void **state)
 	free(memory);
 }
 
+static void test_wants_are_understood(void **state)
+{
+	uint8_t data[PAGE_WANT_SIZE];
+	uint64_t image, vaddr, n;
+
+	(void)state;
+	page_want_put(page_image(PAGE_TASK, 3), 0x7000, 9, 12, data);
+	OK(page_want_parse(data, &image, &vaddr, &n, &err));
+	assert_int_equal(image, 0x301);
+	assert_int_equal(vaddr, 0x7000);
+	assert_int_equal(n, 9);
+	for (size_t i = 0; i < sizeof(data); i++) {
+		data[i] ^= 1;
+		assert_int_equal(page_want_parse(data, &image, &vaddr, &n, &err), -EPROTO);
+		data[i] ^= 1;
+	}
+}
+
 /* ---- CRIU's protocol ---- */
 
 struct record {
@@ -744,6 +762,7 @@ int main(void)
 		cmocka_unit_test(test_limit_is_kept),
 		cmocka_unit_test(test_bandwidth_is_accounted),
 		cmocka_unit_test(test_promises_are_kept),
+		cmocka_unit_test(test_wants_are_understood),
 		cmocka_unit_test(test_criu_is_served),
 		cmocka_unit_test(test_older_criu_is_served),
 		cmocka_unit_test(test_criu_is_not_believed),
