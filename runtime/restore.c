@@ -287,6 +287,13 @@ static int on_post_restore(void *arg, struct criu_event *event, struct error *e)
 		ret = restore_groups(r, e);
 	if (ret == 0 && o && o->decide)
 		ret = o->decide(o->arg, event->pid, e);
+	if (ret < 0)
+		return ret;
+	/* Now, before sockets leave repair mode: they send at once what was not sent yet, and what is lost then is
+	 * sent again only after a second, for a restored socket knows of no round trip. */
+	ret = image_network_let_go(r, e);
+	if (ret < 0)
+		r->lost = *e;
 	return ret;
 }
 
@@ -307,8 +314,6 @@ static int on_pre_resume(void *arg, struct criu_event *event, struct error *e)
 		ret = cgroup_apply_late(c->cgroup, c->spec->resources, e);
 	if (ret == 0)
 		ret = create_runtime_record(&w, e);
-	if (ret == 0)
-		ret = image_network_let_go(r, e);
 	if (ret < 0) {
 		r->lost = *e;
 		cgroup_kill(c->cgroup, &ignored);
