@@ -32,10 +32,27 @@ int criu_send(const struct criu *c, const Criu__Request *message, struct error *
 	return r < 0 ? prefix(e, "CRIU") : 0;
 }
 
+/* Until there is a message. The socket's end does not come when CRIU alone is killed: its children, the
+ * tasks that it restores among them, have a copy. */
+static int wait_for_message(const struct criu *c, struct error *e)
+{
+	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->pidfd, .events = POLLIN } };
+
+	while (!p[0].revents) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return fail(e, errno, "CRIU: poll");
+		if (!p[0].revents && p[1].revents)
+			return refuse(e, EPIPE, "CRIU ended unexpectedly");
+	}
+	return 0;
+}
+
 static ssize_t next_size(const struct criu *c, struct error *e)
 {
-	ssize_t n;
+	ssize_t n = wait_for_message(c, e);
 
+	if (n < 0)
+		return n;
 	do
 		n = recv(c->sock, NULL, 0, MSG_PEEK | MSG_TRUNC);
 	while (n < 0 && errno == EINTR);
@@ -51,7 +68,7 @@ static ssize_t next_size(const struct criu *c, struct error *e)
 int criu_receive(const struct criu *c, bool interruptible, Criu__Response **ret, int *ret_fd, struct error *e)
 {
 	if (interruptible) {
-		int r = interrupt_wait(c->sock, -1, -1, e);
+		int r = interrupt_wait(c->sock, c->pidfd, -1, e);
 		if (r < 0)
 			return r;
 	}

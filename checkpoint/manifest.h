@@ -21,9 +21,12 @@
 #include "runtime/base/error.h"
 #include "runtime/base/sha256.h"
 
-#define MANIFEST_FILE "coracle-manifest.json"
-#define MANIFEST_MAC  "coracle-manifest.mac"
-#define MANIFEST_KEY  "/etc/coracle/images.key" /* of this node, if it has one */
+/* An image of memory with more bytes than this is worth a process of its own. */
+#define MANIFEST_MEMORY_LATER (4U << 20)
+
+#define MANIFEST_FILE	      "coracle-manifest.json"
+#define MANIFEST_MAC	      "coracle-manifest.mac"
+#define MANIFEST_KEY	      "/etc/coracle/images.key" /* of this node, if it has one */
 
 /* Something that CRIU left out and coracle puts back: a mount or a namespace under an opaque key. */
 struct manifest_external {
@@ -59,6 +62,8 @@ struct manifest {
 	const char *parent_sha256;   /* of its manifest; "" */
 	struct manifest_file *files; /* by manifest_write */
 	size_t n_files;
+	struct manifest_file *known; /* for manifest_write: digests that are made already (digester.h) */
+	size_t n_known;
 };
 
 /* An empty one in an arena of its own, with this node's kernel, machine, page size, our version and the time.
@@ -95,9 +100,10 @@ extern const char *const manifest_trust_words[MANIFEST_TRUST_MAX + 1]; /* "any",
 /* Check a set before CRIU sees a byte: the directory (imagedir_scan), the MAC, every file's size and digest,
  * no image that is not listed, the same for its chain of parents. *ret is NULL where there was no manifest
  * and none was needed. A node with a key (key not NULL) demands its MAC whatever `trust` says, but for
- * MANIFEST_ANY. Errors name the file. */
-int manifest_check(int dir, enum manifest_trust trust, const struct manifest_key *key, struct manifest **ret,
-		   struct error *e);
+ * MANIFEST_ANY. Errors name the file. `memory_later`: large images of memory, which CRIU copies and does not
+ * understand, are left to a second check beside it, whose answer is waited for before anything runs. */
+int manifest_check(int dir, enum manifest_trust trust, const struct manifest_key *key, bool memory_later,
+		   struct manifest **ret, struct error *e);
 
 /* Only read it: no file is looked at. -ENOENT: none. For --check, list, import. */
 int manifest_read(int dir, struct manifest **ret, struct error *e);

@@ -41,51 +41,69 @@ enum digest_kind digest_kind(const char *digest)
 	return str_starts(digest, DIGEST_SUM64) ? DIGEST_KIND_SUM64 : DIGEST_KIND_SHA256;
 }
 
-static int sum_fd(int fd, uint64_t *ret_sum, uint64_t *ret_size, struct error *e)
+void digest_begin(struct digest_state *s, enum digest_kind kind)
 {
-	enum { PIECE = 256 << 10 };
-	auto_free uint8_t *piece = malloc(PIECE);
-	uint64_t sum = 0, size = 0;
-	size_t used = 0;
-	ssize_t n;
+	*s = (struct digest_state){ .kind = kind };
+	sha256_init(&s->sha256);
+}
 
-	if (!piece)
-		return fail(e, ENOMEM, "sum up a file");
-	/* Whole pieces, however short the reads: the sum depends on where it is cut. */
-	do {
-		n = read(fd, piece + used, PIECE - used);
+static void take_piece(struct digest_state *s)
+{
+	if (s->kind == DIGEST_KIND_SHA256)
+		sha256_add(&s->sha256, s->piece, s->used);
+	else
+		s->sum = page_sum(s->sum, s->piece, s->used);
+	s->size += s->used;
+	s->used = 0;
+}
+
+/* Whole pieces, however short the reads: the checksum depends on where it is cut. A piece stays in the
+ * processor's cache between the copy and the digest. */
+int digest_more(struct digest_state *s, int fd, struct error *e)
+{
+	ssize_t n = 1;
+
+	if (!s->piece)
+		s->piece = malloc(DIGEST_PIECE);
+	if (!s->piece)
+		return fail(e, ENOMEM, "digest a file");
+	while (n != 0) {
+		n = read(fd, s->piece + s->used, DIGEST_PIECE - s->used);
 		if (n < 0 && errno != EINTR)
 			return fail(e, errno, "read");
-		used += n > 0 ? (size_t)n : 0;
-		if (used == PIECE || n == 0) {
-			sum = page_sum(sum, piece, used);
-			size += used;
-			used = 0;
-		}
-	} while (n != 0);
-	*ret_sum = sum;
-	*ret_size = size;
+		s->used += n > 0 ? (size_t)n : 0;
+		if (s->used == DIGEST_PIECE)
+			take_piece(s);
+	}
 	return 0;
+}
+
+void digest_end(struct digest_state *s, char ret[static DIGEST_SIZE], uint64_t *ret_size)
+{
+	uint8_t digest[SHA256_SIZE];
+
+	take_piece(s);
+	*ret_size = s->size;
+	free(s->piece);
+	s->piece = NULL;
+	if (s->kind == DIGEST_KIND_SUM64) {
+		str_format(ret, DIGEST_SIZE, DIGEST_SUM64 "%016" PRIx64, s->sum);
+		return;
+	}
+	sha256_end(&s->sha256, digest);
+	str_format(ret, DIGEST_SIZE, DIGEST_SHA256);
+	sha256_hex(digest, ret + strlen(DIGEST_SHA256));
 }
 
 int digest_fd(int fd, enum digest_kind kind, char ret[static DIGEST_SIZE], uint64_t *ret_size,
 	      struct error *e)
 {
-	uint8_t digest[SHA256_SIZE];
-	uint64_t sum = 0;
-	int r;
+	struct digest_state s;
 
-	if (kind == DIGEST_KIND_SUM64) {
-		r = sum_fd(fd, &sum, ret_size, e);
-		str_format(ret, DIGEST_SIZE, DIGEST_SUM64 "%016" PRIx64, sum);
-		return r;
-	}
-	r = sha256_fd(fd, digest, ret_size, e);
-	if (r < 0)
-		return r;
-	str_format(ret, DIGEST_SIZE, DIGEST_SHA256);
-	sha256_hex(digest, ret + strlen(DIGEST_SHA256));
-	return 0;
+	digest_begin(&s, kind);
+	int r = digest_more(&s, fd, e);
+	digest_end(&s, ret, ret_size);
+	return r;
 }
 
 static int digest_file(int dir, const char *name, enum digest_kind kind, char ret[static DIGEST_SIZE],
@@ -139,6 +157,15 @@ static void mac_of(const struct manifest_key *key, const char *text, size_t size
 
 /* ---- writing ---- */
 
+/* From those that are known already, if it is of this size. */
+static const char *known_digest(const struct manifest *m, const struct image_file *file)
+{
+	for (size_t i = 0; i < m->n_known; i++)
+		if (m->known[i].size == file->size && str_eq(m->known[i].name, file->name))
+			return m->known[i].digest;
+	return NULL;
+}
+
 static int describe_files(const struct imagedir *d, struct manifest *m, bool signed_set, struct error *e)
 {
 	m->files = arena_calloc(m->arena, d->n_files + 1, sizeof(*m->files));
@@ -150,14 +177,17 @@ static int describe_files(const struct imagedir *d, struct manifest *m, bool sig
 		char digest[DIGEST_SIZE];
 		if (!imagedir_is_covered(d->files[i].name))
 			continue;
+		const char *known = known_digest(m, &d->files[i]);
 		bool memory = str_starts(d->files[i].name, "pages-");
-		int r = digest_file(d->fd, d->files[i].name,
-				    memory && !signed_set ? DIGEST_KIND_SUM64 : DIGEST_KIND_SHA256, digest,
-				    &f->size, e);
+		f->size = d->files[i].size;
+		int r = known ? 0
+			      : digest_file(d->fd, d->files[i].name,
+					    memory && !signed_set ? DIGEST_KIND_SUM64 : DIGEST_KIND_SHA256,
+					    digest, &f->size, e);
 		if (r < 0)
 			return r;
 		f->name = arena_strdup(m->arena, d->files[i].name);
-		f->digest = arena_strdup(m->arena, digest);
+		f->digest = arena_strdup(m->arena, known ? known : digest);
 		if (!f->name || !f->digest)
 			return fail(e, ENOMEM, MANIFEST_FILE);
 		m->n_files++;
@@ -309,6 +339,7 @@ static bool is_memory(const char *name)
 struct looking {
 	bool signed_set;
 	bool dedup; /* the memory is what later images have left of it */
+	bool memory_later;
 };
 
 static int check_file(const struct imagedir *d, const struct image_file *is, const struct manifest_file *f,
@@ -319,11 +350,14 @@ static int check_file(const struct imagedir *d, const struct image_file *is, con
 
 	if (how.dedup && is_memory(f->name))
 		return 0;
+	bool later = how.memory_later && is_memory(f->name) && is->size > MANIFEST_MEMORY_LATER;
 	if (is->size != f->size)
 		return refuse(e, EBADMSG, "%s: %" PRIu64 " bytes, the manifest says %" PRIu64, f->name,
 			      is->size, f->size);
 	if (digest_kind(f->digest) != DIGEST_KIND_SHA256 && (how.signed_set || !is_memory(f->name)))
 		return refuse(e, EBADMSG, "%s: the manifest has no SHA-256 for it", f->name);
+	if (later)
+		return 0;
 	int r = digest_file(d->fd, f->name, digest_kind(f->digest), digest, &size, e);
 	if (r < 0)
 		return r;
@@ -365,7 +399,7 @@ struct checking {
 	enum manifest_trust trust;
 	const struct manifest_key *key;
 	const char *want;
-	bool dedup;
+	bool dedup, memory_later;
 	int depth;
 };
 
@@ -407,7 +441,7 @@ static int check_one(const struct imagedir *d, const struct checking *c, struct 
 	if (r == 0)
 		r = check_text(d, c, has_mac, text, size, &m, e);
 	if (r == 0)
-		r = check_files(d, m, (struct looking){ c->key && has_mac, c->dedup }, e);
+		r = check_files(d, m, (struct looking){ c->key && has_mac, c->dedup, c->memory_later }, e);
 	if (r == 0)
 		*ret = take_ptr(m);
 	return r;
@@ -423,8 +457,12 @@ static int check_chain(const struct imagedir *d, const struct checking *c, struc
 		return refuse(e, ELOOP, "more than %d directories of earlier images", IMAGEDIR_MAX_CHAIN);
 	int r = check_one(d, c, &m, e);
 	if (r == 0 && d->parent) {
-		const struct checking next = { c->trust, c->key, m ? m->parent_sha256 : NULL,
-					       c->dedup || (m && m->dedup), c->depth + 1 };
+		const struct checking next = { c->trust,
+					       c->key,
+					       m ? m->parent_sha256 : NULL,
+					       c->dedup || (m && m->dedup),
+					       c->memory_later,
+					       c->depth + 1 };
 		r = imagedir_open_parent(d, &parent, e);
 		if (r == 0)
 			r = check_chain(parent, &next, &of_parent, e);
@@ -436,15 +474,16 @@ static int check_chain(const struct imagedir *d, const struct checking *c, struc
 	return r;
 }
 
-int manifest_check(int dir, enum manifest_trust trust, const struct manifest_key *key, struct manifest **ret,
-		   struct error *e)
+int manifest_check(int dir, enum manifest_trust trust, const struct manifest_key *key, bool memory_later,
+		   struct manifest **ret, struct error *e)
 {
+	const struct checking c = { .trust = trust, .key = key, .memory_later = memory_later };
 	AUTO(imagedir) struct imagedir *d = NULL;
 	struct manifest *m = NULL;
 
 	int r = imagedir_scan(dir, &d, e);
 	if (r == 0)
-		r = check_chain(d, &(struct checking){ .trust = trust, .key = key }, &m, e);
+		r = check_chain(d, &c, &m, e);
 	if (r == 0)
 		*ret = m;
 	return r;

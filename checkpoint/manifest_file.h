@@ -17,6 +17,19 @@ enum digest_kind { DIGEST_KIND_SHA256, DIGEST_KIND_SUM64 };
 int digest_fd(int fd, enum digest_kind kind, char ret[static DIGEST_SIZE], uint64_t *ret_size,
 	      struct error *e);
 
+/* The same as the file grows: what is there is taken in by each digest_more. */
+struct digest_state {
+	enum digest_kind kind;
+	struct sha256 sha256;
+	uint64_t sum, size;
+	size_t used;
+	uint8_t *piece; /* of DIGEST_PIECE bytes, made by the first digest_more */
+};
+#define DIGEST_PIECE (256U << 10)
+void digest_begin(struct digest_state *s, enum digest_kind kind);
+int digest_more(struct digest_state *s, int fd, struct error *e);
+void digest_end(struct digest_state *s, char ret[static DIGEST_SIZE], uint64_t *ret_size);
+
 /* The kind by its text (well-formed). */
 enum digest_kind digest_kind(const char *digest);
 

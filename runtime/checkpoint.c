@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "checkpoint/digester.h"
 #include "checkpoint/imagedir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/interrupt.h"
@@ -481,6 +482,8 @@ int dump_prepare(const struct checkpoint_options *o, struct dump **ret, struct e
 		r = steps_walk(&w, e);
 	if (r == 0)
 		r = ask_criu(d, e);
+	if (r == 0)
+		r = image_set_begin(d, e);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(d);
@@ -500,6 +503,7 @@ void dump_free(struct dump *d)
 	if (!d)
 		return;
 	criu_free(d->criu);
+	digester_free(d->digester);
 	thaw(d);
 	end_guard(d);
 	for (int i = 0; i < NS_KIND_MAX; i++)

@@ -22,6 +22,7 @@ struct dump {
 	int images, work;
 	char *criu_path, *log_path;
 	int criu_version;
+	struct digester *digester; /* NULL: none */
 	struct criu *criu;
 	int ns[NS_KIND_MAX];	       /* of the container, those that CRIU enters and does not dump; -1 */
 	bool was_paused, frozen, over; /* over: the container has ended, or runs on as it should */

@@ -4,14 +4,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cgroups/cgroup.h"
+#include "checkpoint/digester.h"
 #include "checkpoint/trust.h"
 #include "namespaces/seccomp.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/interrupt.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
+#include "runtime/base/proc.h"
 #include "runtime/base/sha256.h"
 #include "runtime/base/str.h"
 #include "runtime/stored_config.h"
@@ -87,6 +93,24 @@ static int describe_mounts(const struct dump *d, struct manifest *m, struct erro
 	return 0;
 }
 
+/* A migration's memory does not come here, and a page server's neither. */
+static bool has_set(const struct checkpoint_options *o)
+{
+	return !o->keep_record && o->page_fd <= 0 && !o->check;
+}
+
+int image_set_begin(struct dump *d, struct error *e)
+{
+	const struct checkpoint_options *o = &d->options;
+	const struct manifest_key *key;
+	struct manifest_key buf;
+
+	if (!has_set(o) || o->page_server || o->image.lazy_pages)
+		return 0;
+	int r = image_key(&o->image, &buf, &key, e);
+	return r == 0 ? digester_start(d->images, key, &d->digester, e) : r;
+}
+
 int image_set_write(const struct dump *d, struct error *e)
 {
 	const struct checkpoint_options *o = &d->options;
@@ -94,7 +118,7 @@ int image_set_write(const struct dump *d, struct error *e)
 	const struct manifest_key *key;
 	struct manifest_key buf;
 
-	if (o->keep_record || o->page_fd > 0)
+	if (!has_set(o))
 		return 0;
 	int r = image_key(&o->image, &buf, &key, e);
 	if (r < 0)
@@ -115,6 +139,8 @@ int image_set_write(const struct dump *d, struct error *e)
 	r = describe_config(d, m, e);
 	if (r == 0)
 		r = describe_mounts(d, m, e);
+	if (r == 0 && d->digester)
+		r = digester_finish(d->digester, m->arena, &m->known, &m->n_known, e);
 	return r < 0 ? r : manifest_write(d->images, m, key, e);
 }
 
@@ -136,7 +162,67 @@ static int check_filters(const struct restore *r, enum manifest_trust trust, str
 	return ret < 0 ? prefix(e, "linux.seccomp") : 0;
 }
 
-static int check_manifest(const struct restore *r, enum manifest_trust trust, struct error *e)
+/* In a process of its own, beside CRIU: all of it once more, memory as well. */
+static int check_beside(struct restore *r, enum manifest_trust trust, const struct manifest_key *key,
+			struct error *e)
+{
+	int verdict[2];
+
+	if (pipe2(verdict, O_CLOEXEC) < 0)
+		return fail(e, errno, "pipe");
+	r->checker = fork();
+	if (r->checker == 0) {
+		AUTO(manifest) struct manifest *m = NULL;
+		struct error mine = { .code = 0 };
+		prctl(PR_SET_NAME, "coracle-digest");
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		interrupt_forget();
+		fd_close_all_but((int[]){ r->images, verdict[1] }, 2);
+		manifest_check(r->images, trust, key, false, &m, &mine);
+		_exit(write(verdict[1], &mine, sizeof(mine)) != (ssize_t)sizeof(mine));
+	}
+	int error = errno;
+	close(verdict[1]);
+	r->verdict = verdict[0];
+	return r->checker < 0 ? fail(e, error, "fork") : 0;
+}
+
+int image_set_wait(struct restore *r, struct error *e)
+{
+	struct error told;
+	int status = 0;
+
+	if (r->checker <= 0)
+		return 0;
+	ssize_t n;
+	do
+		n = read(r->verdict, &told, sizeof(told));
+	while (n < 0 && errno == EINTR);
+	int ret = proc_wait(r->checker, &status, e);
+	r->checker = 0;
+	if (ret < 0)
+		return ret;
+	if (n != (ssize_t)sizeof(told))
+		return refuse(e, ECHILD, "images: the process that looked at their memory ended");
+	if (!told.code)
+		return 0;
+	told.msg[sizeof(told.msg) - 1] = '\0';
+	*e = told;
+	return prefix(e, "images");
+}
+
+/* Memory that was left to be looked at beside. */
+static bool has_large_memory(const struct manifest *m)
+{
+	if (*m->parent)
+		return true;
+	for (size_t i = 0; i < m->n_files; i++)
+		if (str_starts(m->files[i].name, "pages-") && m->files[i].size > MANIFEST_MEMORY_LATER)
+			return true;
+	return false;
+}
+
+static int check_manifest(struct restore *r, enum manifest_trust trust, struct error *e)
 {
 	const struct image_options *o = &r->options.image;
 	AUTO(manifest) struct manifest *m = NULL;
@@ -146,7 +232,9 @@ static int check_manifest(const struct restore *r, enum manifest_trust trust, st
 
 	int ret = image_key(o, &buf, &key, e);
 	if (ret == 0)
-		ret = manifest_check(r->images, trust, key, &m, e);
+		ret = manifest_check(r->images, trust, key, true, &m, e);
+	if (ret == 0 && m && has_large_memory(m))
+		ret = check_beside(r, trust, key, e);
 	if (ret < 0)
 		return prefix(e, "images");
 	if (!m) {
@@ -160,7 +248,7 @@ static int check_manifest(const struct restore *r, enum manifest_trust trust, st
 					o->ext_unix_sk, e);
 }
 
-int image_set_check(const struct restore *r, struct error *e)
+int image_set_check(struct restore *r, struct error *e)
 {
 	enum manifest_trust trust;
 

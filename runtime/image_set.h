@@ -11,11 +11,17 @@
 #include "runtime/dump.h"
 #include "runtime/restoring.h"
 
+/* Before the container is frozen: what makes digests of its memory while CRIU writes it. */
+int image_set_begin(struct dump *d, struct error *e);
+
 /* In CRIU's post-dump, after all else is written; after a pre-dump, at its end. */
 int image_set_write(const struct dump *d, struct error *e);
 
 /* Before CRIU sees the images: the manifest as the options' `trust` demands it; the filters are the config's. */
-int image_set_check(const struct restore *r, struct error *e);
+int image_set_check(struct restore *r, struct error *e);
+
+/* Large memory is looked at by a process beside CRIU: its verdict, before anything runs. */
+int image_set_wait(struct restore *r, struct error *e);
 
 /* In CRIU's pre-resume: every task. */
 int image_set_trust(const struct restore *r, pid_t init, struct error *e);

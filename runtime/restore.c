@@ -280,7 +280,9 @@ static int on_post_restore(void *arg, struct criu_event *event, struct error *e)
 	const struct restore_decisions *o = r->options.decisions;
 
 	r->create.init_pid = event->pid;
-	int ret = restore_check_mounts(r, event->pid, e);
+	int ret = image_set_wait(r, e);
+	if (ret == 0)
+		ret = restore_check_mounts(r, event->pid, e);
 	if (ret == 0)
 		ret = restore_cover(r, event->pid, e);
 	if (ret == 0)
@@ -524,6 +526,7 @@ int restore_prepare(const struct restore_options *o, struct restore **ret, struc
 
 	if (!r)
 		return fail(e, ENOMEM, "restore");
+	r->verdict = -1;
 	r->images = r->work = r->netns = r->uts = r->ipc = -1;
 	take_options(r, o);
 	int result = interrupt_prepare(e);
@@ -563,6 +566,8 @@ void restore_free(struct restore *r)
 		steps_undo(&w);
 	}
 	criu_free(r->criu);
+	proc_end(&r->checker);
+	cleanup_close(&r->verdict);
 	cleanup_close(&r->images);
 	cleanup_close(&r->work);
 	cleanup_close(&r->netns);

@@ -24,6 +24,8 @@ struct restore {
 	bool network_came; /* create.network is the record of the images: its addresses are taken, and no others */
 	bool own_ipc;	   /* staged so: message queues are ours */
 	struct brief *brief;
+	pid_t checker; /* looks at the images' memory meanwhile (image_set.h); 0: none */
+	int verdict;   /* its answer; -1 */
 	bool committed;
 	struct error lost; /* what made us kill in pre-resume, where CRIU does not listen */
 };

@@ -95,3 +95,18 @@ def test_options_that_the_images_need_are_named(snapshot):
     told = snapshot.restore(check=False)
     assert "restore it with --file-locks" in told.err
     assert snapshot.restore("--file-locks").rc == 0
+
+
+def test_large_memory_is_looked_at_beside_criu(workload):
+    """Its digest is made while CRIU writes, and checked while CRIU reads; nothing runs before the verdict."""
+    w = workload("memory").start()
+    w.checkpoint()
+    pages = f"{w.images}/pages-1.img"
+    assert os.path.getsize(pages) > 4 << 20
+    flip(pages, 4096 * 100)
+    told = w.restore(check=False)
+    assert told.rc != 0 and "images: pages-1.img: not what the manifest has the digest of" in told.err
+    assert w.coracle.state(w.id) is None
+    flip(pages, 4096 * 100)
+    w.restore()
+    w.check()

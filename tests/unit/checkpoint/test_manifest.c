@@ -61,7 +61,7 @@ static void expect(int dir, enum manifest_trust trust, const struct manifest_key
 {
 	AUTO(manifest) struct manifest *m = NULL;
 	struct error e = { 0 };
-	int r = manifest_check(dir, trust, with, &m, &e);
+	int r = manifest_check(dir, trust, with, false, &m, &e);
 
 	if (!sentence) {
 		if (r != 0)
@@ -82,7 +82,7 @@ static void a_set_is_read_back(void **state)
 
 	(void)state;
 	write_set(dir, NULL);
-	assert_int_equal(manifest_check(dir, MANIFEST_DIGEST, NULL, &m, &e), 0);
+	assert_int_equal(manifest_check(dir, MANIFEST_DIGEST, NULL, false, &m, &e), 0);
 	assert_string_equal(m->id, "one");
 	assert_int_equal(m->criu, 40201);
 	assert_int_equal(m->n_externals, 1);
