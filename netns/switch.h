@@ -95,7 +95,8 @@ void switch_link_name(const struct switch_owner *o, const char *ifname, char ret
 int switch_lease(struct sw *s, const struct switch_owner *o, struct net_port *port, bool anywhere,
 		 struct arena *a, struct error *e);
 int switch_unlease(struct sw *s, const struct switch_owner *o, const struct net_port *port, struct error *e);
-/* The container is on another node now: nobody gets its addresses here. */
+/* The container is on another node now: nobody gets those of its addresses that this node gives out, and its
+ * name stays. What came along from another node's part is that node's again. */
 int switch_send_away(struct sw *s, const struct switch_owner *o, const struct net_port *port,
 		     struct error *e);
 

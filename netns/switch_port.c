@@ -176,12 +176,27 @@ int switch_unlease(struct sw *s, const struct switch_owner *o, const struct net_
 	return r;
 }
 
+/* Of this node's part, or may it be given out by another node the moment its container ends there? */
+static bool is_of_our_part(const struct sw *s, const struct ip *ip)
+{
+	const struct switch_net *n = net_of(s, ip);
+	return n && ip_compare(ip, &n->first) >= 0 && ip_compare(ip, &n->last) <= 0;
+}
+
 int switch_send_away(struct sw *s, const struct switch_owner *o, const struct net_port *port, struct error *e)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < port->n_ips; i++) {
-		int one = lease_send_away(s->leases, &port->ips[i], o->path, port->ifname, e);
+		const struct ip *ip = &port->ips[i];
+		int one;
+		if (is_of_our_part(s, ip)) {
+			one = lease_send_away(s->leases, ip, o->path, port->ifname, e);
+		} else {
+			one = names_remove(s->place->hosts, s->conf->name, ip, e);
+			if (one == 0)
+				one = lease_free(s->leases, ip, o->path, port->ifname, e);
+		}
 		r = r < 0 ? r : one;
 	}
 	return r;

@@ -90,6 +90,8 @@ def test_a_redis_client_notices_a_pause_and_nothing_else(three):
         here, there = (pair.a, pair.b) if back else (pair.b, pair.a)
         assert pair.ids(here).get("r") == "running" and "r" not in pair.ids(there)
         assert lease(here, "r")["address"] == address and lease(here, "r")["mac"] == mac
+        # the node whose part the address is of keeps it for the container; the other one has nothing left of it
+        assert lease(there, "r")["away"] if there is pair.a else lease(there, "r") is None
         assert client.poll() is None
     c.write("/stop", "")
     result = client.wait(30)
