@@ -8,8 +8,7 @@ import pytest
 
 from bed.node import join
 from lib.bundle import DEFAULT
-
-import conftest
+from lib.pair import Pair
 
 pytestmark = pytest.mark.needs("tree")
 
@@ -49,7 +48,7 @@ def three(nodes, tmp_path):
         others = " ".join(f"--remote 10.77.99.{k}" for k in (1, 2, 3) if k != number)
         node.run(f"coracle switch create --subnet 10.9.0.0/24 --vxlan 7 --local 10.77.99.{number} {others} "
                  f"--part {number}/3 web")
-    pair = conftest.Pair(a, b, share, None)
+    pair = Pair(a, b, share, None)
     yield pair, c
     pair.clean()
 
