@@ -6,7 +6,7 @@
  * checked before anything is done for it. New objects are made with O_EXCL semantics under their own name, closed to everybody else,
  * and get owner, mode, attributes and times in this order at their end (chown takes set-user-id bits away, writing
  * takes capabilities away). Memory: one list of attributes, two paths, no state that grows. */
-#include "checkpoint/treerec.h"
+#include "checkpoint/treereceive.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,57 +18,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "checkpoint/treewalk.h"
-#include "runtime/base/fd.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
-
-enum stage { STAGE_NEW, STAGE_FILLING, STAGE_ENDED, STAGE_FAILED };
-
-/* The file that DATA and HOLE go to. */
-struct open_file {
-	int fd;
-	struct tree_meta meta;
-	uint16_t attr_count;
-	size_t attrs_size;
-	uint8_t attrs[TREE_ATTRS_MAX];
-	char path[TREE_PATH_MAX + 1];
-};
-
-struct tree_receiver {
-	struct tree_place place;
-	struct tree_limits limits;
-	struct tree_counts counts;
-	uint64_t made; /* objects */
-	enum stage stage;
-	bool kept;
-	int parent; /* the directory parent_path, or -1: the one asked for last */
-	char parent_path[TREE_PATH_MAX + 1];
-	struct open_file file;
-};
-
-/* ---- errors name the path, printable ---- */
-
-static const char *shown(const char *path, char buf[static 256])
-{
-	snprintf(buf, 256, "%.250s", path);
-	str_make_printable(buf);
-	return buf;
-}
-
-static int failed(const struct tree_receiver *r, int errnum, const char *what, const char *path,
-		  struct error *e)
-{
-	char buf[256];
-
-	if (errnum == ENOSPC || errnum == EDQUOT)
-		return fail(e, errnum, "%s: %s %s after %" PRIu64 " bytes in %" PRIu64 " objects",
-			    r->place.name, what, shown(path, buf), r->counts.data, r->made);
-	return fail(e, errnum, "%s: %s %s", r->place.name, what, shown(path, buf));
-}
 
 static int malformed(const struct tree_receiver *r, const char *what, struct error *e)
 {
@@ -171,15 +124,15 @@ static int remove_name(struct tree_receiver *r, int dir, const char *name, const
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
-		return failed(r, errno, "remove", path, e);
+		return tree_failed(r, errno, "remove", path, e);
 	auto_close int sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (sub < 0)
-		return failed(r, errno, "remove", path, e);
+		return tree_failed(r, errno, "remove", path, e);
 	forget_parent(r);
 	int n = tree_remove_below(sub, r->place.name, e);
 	if (n < 0)
 		return n;
-	return unlinkat(dir, name, AT_REMOVEDIR) < 0 ? failed(r, errno, "remove", path, e) : 0;
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 ? tree_failed(r, errno, "remove", path, e) : 0;
 }
 
 /* The directory `name` in dir, made if there is none, in place of whatever else is there. */
@@ -194,16 +147,16 @@ static int ensure_dir(struct tree_receiver *r, int dir, const char *name, const 
 		if (n < 0)
 			return n;
 	} else if (errno != ENOENT) {
-		return failed(r, errno, "open", path, e);
+		return tree_failed(r, errno, "open", path, e);
 	}
 	int n = count_entry(r, e);
 	if (n < 0)
 		return n;
 	if (mkdirat(dir, name, 0700) < 0)
-		return failed(r, errno, "make directory", path, e);
+		return tree_failed(r, errno, "make directory", path, e);
 	r->made++;
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? failed(r, errno, "open", path, e) : fd;
+	return fd < 0 ? tree_failed(r, errno, "open", path, e) : fd;
 }
 
 /* Walk down to the directory of `size` bytes of path, making what is missing. Rare: see open_parent. */
@@ -212,7 +165,7 @@ static int make_parents(struct tree_receiver *r, const char *path, size_t size, 
 	auto_close int at = openat(r->place.root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (at < 0)
-		return failed(r, errno, "open", "", e);
+		return tree_failed(r, errno, "open", "", e);
 	for (const char *part = path; part < path + size;) {
 		char name[NAME_MAX + 1];
 		size_t n = strcspn(part, "/");
@@ -250,119 +203,9 @@ static int open_parent(struct tree_receiver *r, const char *path, bool make, con
 			return fd;
 	}
 	if (fd < 0)
-		return failed(r, -fd, "open directory of", path, e);
+		return tree_failed(r, -fd, "open directory of", path, e);
 	r->parent = fd;
 	return 0;
-}
-
-/* ---- owner, mode, attributes, times ---- */
-
-/* An object by its handle, or by a name that is not followed. */
-struct object {
-	int fd;
-	int dir;
-	const char *name;
-	const char *path; /* below the root, for messages */
-	char proc[FD_PATH_SIZE + NAME_MAX + 2];
-};
-
-static struct object object_of(int fd, int dir, const char *name, const char *path)
-{
-	struct object o = { .fd = fd, .dir = dir, .name = name, .path = path };
-
-	if (fd < 0)
-		snprintf(o.proc, sizeof(o.proc), "/proc/self/fd/%d/%s", dir, name);
-	return o;
-}
-
-static int set_attr(const struct object *o, const char *name, const struct tree_attr *a)
-{
-	int n = o->fd >= 0 ? fsetxattr(o->fd, name, a->value, a->value_size, 0)
-			   : lsetxattr(o->proc, name, a->value, a->value_size, 0);
-
-	return n < 0 ? -errno : 0;
-}
-
-static bool is_listed(struct tree_reader list, uint16_t count, const char *name)
-{
-	for (uint16_t i = 0; i < count; i++) {
-		struct tree_attr a;
-		tree_get_attr(&list, &a);
-		if (strlen(name) == a.name_size && memcmp(a.name, name, a.name_size) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Remove those that are there and not listed: of an older version, or inherited from the directory. */
-static int drop_attrs(struct tree_receiver *r, const struct object *o, struct tree_reader list,
-		      uint16_t count, struct error *e)
-{
-	char small[1024];
-	auto_free char *big = NULL;
-	char *names = small;
-
-	ssize_t n = o->fd >= 0 ? flistxattr(o->fd, small, sizeof(small))
-			       : llistxattr(o->proc, small, sizeof(small));
-	if (n < 0 && errno == ERANGE) {
-		names = big = malloc(XATTR_LIST_MAX);
-		if (!big)
-			return fail(e, ENOMEM, "%s", r->place.name);
-		n = o->fd >= 0 ? flistxattr(o->fd, big, XATTR_LIST_MAX)
-			       : llistxattr(o->proc, big, XATTR_LIST_MAX);
-	}
-	if (n < 0)
-		return errno == EOPNOTSUPP ? 0 : failed(r, errno, "list attributes of", o->path, e);
-	for (const char *at = names; at < names + n; at += strlen(at) + 1) {
-		if (!tree_attr_is_carried(at, strlen(at)) || is_listed(list, count, at))
-			continue;
-		int gone = o->fd >= 0 ? fremovexattr(o->fd, at) : lremovexattr(o->proc, at);
-		if (gone < 0 && errno != ENODATA)
-			return failed(r, errno, "remove an attribute of", o->path, e);
-	}
-	return 0;
-}
-
-static int set_attrs(struct tree_receiver *r, const struct object *o, struct tree_reader list, uint16_t count,
-		     struct error *e)
-{
-	int n = drop_attrs(r, o, list, count, e);
-
-	for (uint16_t i = 0; i < count && n == 0; i++) {
-		struct tree_attr a;
-		char name[UINT8_MAX + 1], what[UINT8_MAX + 32];
-		tree_get_attr(&list, &a);
-		memcpy(name, a.name, a.name_size);
-		name[a.name_size] = '\0';
-		n = set_attr(o, name, &a);
-		if (n < 0) {
-			snprintf(what, sizeof(what), "set attribute %s of", name);
-			str_make_printable(what);
-			n = failed(r, -n, what, o->path, e);
-		}
-	}
-	return n;
-}
-
-static int set_meta(struct tree_receiver *r, const struct object *o, const struct tree_meta *m,
-		    struct tree_reader attrs, uint16_t attr_count, struct error *e)
-{
-	const struct timespec times[2] = { m->atime, m->mtime };
-	int n = o->fd >= 0 ? fchown(o->fd, m->uid, m->gid)
-			   : fchownat(o->dir, o->name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW);
-
-	if (n < 0)
-		return failed(r, errno, "set owner of", o->path, e);
-	if (!S_ISLNK(m->mode)) {
-		n = o->fd >= 0 ? fchmod(o->fd, m->mode & 07777) : chmod(o->proc, m->mode & 07777);
-		if (n < 0)
-			return failed(r, errno, "set mode of", o->path, e);
-	}
-	n = set_attrs(r, o, attrs, attr_count, e);
-	if (n < 0)
-		return n;
-	n = o->fd >= 0 ? futimens(o->fd, times) : utimensat(o->dir, o->name, times, AT_SYMLINK_NOFOLLOW);
-	return n < 0 ? failed(r, errno, "set times of", o->path, e) : 0;
 }
 
 /* ---- records ---- */
@@ -420,7 +263,7 @@ static int on_dir(struct tree_receiver *r, struct tree_reader *in, struct error 
 		/* Removing may close the parent: hold it. */
 		auto_close int dir = fcntl(r->parent, F_DUPFD_CLOEXEC, 0);
 		if (dir < 0)
-			return failed(r, errno, "open", path, e);
+			return tree_failed(r, errno, "open", path, e);
 		n = remove_name(r, dir, name, path, e);
 		if (n < 0)
 			return n;
@@ -430,7 +273,7 @@ static int on_dir(struct tree_receiver *r, struct tree_reader *in, struct error 
 	}
 	auto_close int dir = fcntl(r->parent, F_DUPFD_CLOEXEC, 0);
 	if (dir < 0)
-		return failed(r, errno, "open", path, e);
+		return tree_failed(r, errno, "open", path, e);
 	int sub = ensure_dir(r, dir, name, path, e);
 	if (sub < 0)
 		return sub;
@@ -454,7 +297,7 @@ static int clear_place(struct tree_receiver *r, const char *path, const char **r
 		return 0; /* making it will tell */
 	auto_close int dir = fcntl(r->parent, F_DUPFD_CLOEXEC, 0);
 	if (dir < 0)
-		return failed(r, errno, "open", path, e);
+		return tree_failed(r, errno, "open", path, e);
 	n = remove_name(r, dir, *ret_name, path, e);
 	return n < 0 ? n : open_parent(r, path, true, ret_name, e);
 }
@@ -471,7 +314,7 @@ static int create_file(struct tree_receiver *r, const char *name, const char *pa
 		fd = openat(r->parent, name, flags, 0600);
 	}
 	if (fd < 0)
-		return failed(r, errno, "make", path, e);
+		return tree_failed(r, errno, "make", path, e);
 	r->made++;
 	return fd;
 }
@@ -493,7 +336,7 @@ static int open_target(struct tree_receiver *r, const char *path, enum tree_how 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return create_file(r, name, path, e);
 	if (how == TREE_FILE_REWRITE && st.st_size > 0 && ftruncate(fd, 0) < 0)
-		return failed(r, errno, "empty", path, e);
+		return tree_failed(r, errno, "empty", path, e);
 	return take_fd(&fd);
 }
 
@@ -530,7 +373,7 @@ static int on_data(struct tree_receiver *r, struct tree_reader *in, struct error
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return failed(r, n < 0 ? errno : EIO, "write", r->file.path, e);
+			return tree_failed(r, n < 0 ? errno : EIO, "write", r->file.path, e);
 		p += n;
 		at += (uint64_t)n;
 	}
@@ -545,7 +388,7 @@ static int write_zeros(struct tree_receiver *r, off_t from, off_t size, struct e
 	while (size > 0) {
 		ssize_t n = pwrite(r->file.fd, zeros, size < 4096 ? (size_t)size : 4096, from);
 		if (n <= 0)
-			return failed(r, n < 0 ? errno : EIO, "write", r->file.path, e);
+			return tree_failed(r, n < 0 ? errno : EIO, "write", r->file.path, e);
 		from += n;
 		size -= n;
 	}
@@ -560,7 +403,7 @@ static int on_hole(struct tree_receiver *r, struct tree_reader *in, struct error
 	if (in->bad || in->at != in->end || size == 0 || size > INT64_MAX || at > INT64_MAX - size)
 		return malformed(r, "hole", e);
 	if (fstat(r->file.fd, &st) < 0)
-		return failed(r, errno, "look at", r->file.path, e);
+		return tree_failed(r, errno, "look at", r->file.path, e);
 	if ((off_t)at >= st.st_size) /* nothing is there */
 		return 0;
 	if ((off_t)(at + size) > st.st_size)
@@ -568,7 +411,7 @@ static int on_hole(struct tree_receiver *r, struct tree_reader *in, struct error
 	if (fallocate(r->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)size) == 0)
 		return 0;
 	if (errno != EOPNOTSUPP)
-		return failed(r, errno, "punch a hole into", r->file.path, e);
+		return tree_failed(r, errno, "punch a hole into", r->file.path, e);
 	return write_zeros(r, (off_t)at, (off_t)size, e);
 }
 
@@ -582,12 +425,12 @@ static int on_close(struct tree_receiver *r, struct tree_reader *in, struct erro
 	if (in->bad || in->at != in->end || size > INT64_MAX)
 		return malformed(r, "close", e);
 	if (fstat(fd, &st) < 0)
-		return failed(r, errno, "look at", f->path, e);
+		return tree_failed(r, errno, "look at", f->path, e);
 	if (st.st_size != (off_t)size && ftruncate(fd, (off_t)size) < 0)
-		return failed(r, errno, "set size of", f->path, e);
-	struct object o = object_of(fd, -1, NULL, f->path);
+		return tree_failed(r, errno, "set size of", f->path, e);
+	struct tree_object o = tree_object_of(fd, -1, NULL, f->path);
 	struct tree_reader attrs = { .at = f->attrs, .end = f->attrs + f->attrs_size };
-	return set_meta(r, &o, &f->meta, attrs, f->attr_count, e);
+	return tree_set_meta(r, &o, &f->meta, attrs, f->attr_count, e);
 }
 
 static int on_symlink(struct tree_receiver *r, struct tree_reader *in, struct error *e)
@@ -611,10 +454,10 @@ static int on_symlink(struct tree_receiver *r, struct tree_reader *in, struct er
 	if (n < 0)
 		return n;
 	if (symlinkat(target, r->parent, name) < 0)
-		return failed(r, errno, "make link", path, e);
+		return tree_failed(r, errno, "make link", path, e);
 	r->made++;
-	struct object o = object_of(-1, r->parent, name, path);
-	return set_meta(r, &o, &meta, attrs, attr_count, e);
+	struct tree_object o = tree_object_of(-1, r->parent, name, path);
+	return tree_set_meta(r, &o, &meta, attrs, attr_count, e);
 }
 
 static int on_node(struct tree_receiver *r, struct tree_reader *in, struct error *e)
@@ -635,10 +478,10 @@ static int on_node(struct tree_receiver *r, struct tree_reader *in, struct error
 	if (n < 0)
 		return n;
 	if (mknodat(r->parent, name, (meta.mode & S_IFMT) | 0600, makedev(meta.major, meta.minor)) < 0)
-		return failed(r, errno, "make node", path, e);
+		return tree_failed(r, errno, "make node", path, e);
 	r->made++;
-	struct object o = object_of(-1, r->parent, name, path);
-	return set_meta(r, &o, &meta, attrs, attr_count, e);
+	struct tree_object o = tree_object_of(-1, r->parent, name, path);
+	return tree_set_meta(r, &o, &meta, attrs, attr_count, e);
 }
 
 static int on_link(struct tree_receiver *r, struct tree_reader *in, struct error *e)
@@ -656,11 +499,11 @@ static int on_link(struct tree_receiver *r, struct tree_reader *in, struct error
 		return n;
 	auto_close int from = tree_open(&r->place, other, O_PATH);
 	if (from < 0 || fstat(from, &st) < 0)
-		return failed(r, from < 0 ? -from : errno, "find", other, e);
+		return tree_failed(r, from < 0 ? -from : errno, "find", other, e);
 	if (S_ISDIR(st.st_mode))
 		return malformed(r, "hard link to a directory", e);
 	if (linkat(from, "", r->parent, name, AT_EMPTY_PATH) < 0)
-		return failed(r, errno, "make another name", path, e);
+		return tree_failed(r, errno, "make another name", path, e);
 	r->made++;
 	return 0;
 }
@@ -678,7 +521,7 @@ static int on_remove(struct tree_receiver *r, struct tree_reader *in, struct err
 		return n < 0 ? n : 0;
 	auto_close int dir = fcntl(r->parent, F_DUPFD_CLOEXEC, 0);
 	if (dir < 0)
-		return failed(r, errno, "open", path, e);
+		return tree_failed(r, errno, "open", path, e);
 	return remove_name(r, dir, name, path, e);
 }
 
@@ -694,9 +537,9 @@ static int attr_of_dir(struct tree_receiver *r, const char *path, const struct t
 			return fd;
 	}
 	if (fd < 0)
-		return failed(r, -fd, "open", path, e);
-	struct object o = object_of(fd, -1, NULL, *path ? path : "/");
-	return set_meta(r, &o, meta, attrs, attr_count, e);
+		return tree_failed(r, -fd, "open", path, e);
+	struct tree_object o = tree_object_of(fd, -1, NULL, *path ? path : "/");
+	return tree_set_meta(r, &o, meta, attrs, attr_count, e);
 }
 
 static int on_attr(struct tree_receiver *r, struct tree_reader *in, struct error *e)
@@ -721,8 +564,8 @@ static int on_attr(struct tree_receiver *r, struct tree_reader *in, struct error
 	if (fstatat(r->parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    (st.st_mode & S_IFMT) != (meta.mode & S_IFMT))
 		return 0;
-	struct object o = object_of(-1, r->parent, name, path);
-	return set_meta(r, &o, &meta, attrs, attr_count, e);
+	struct tree_object o = tree_object_of(-1, r->parent, name, path);
+	return tree_set_meta(r, &o, &meta, attrs, attr_count, e);
 }
 
 static int on_end(struct tree_receiver *r, struct tree_reader *in, struct error *e)
@@ -799,49 +642,4 @@ int tree_receive(struct tree_receiver *r, const void *frame, size_t size, struct
 	r->counts.frames++;
 	r->counts.bytes += size;
 	return n;
-}
-
-/* ---- removing ---- */
-
-static int remove_met(void *arg, const struct tree_entry *t, struct error *e)
-{
-	const struct tree_place *p = arg;
-	char buf[256];
-
-	if (unlinkat(t->dir, t->name, 0) < 0 && errno != ENOENT)
-		return fail(e, errno, "remove %s/%s", p->name, shown(t->path, buf));
-	return 0;
-}
-
-static int remove_left(void *arg, const char *path, int dir, struct error *e)
-{
-	const struct tree_place *p = arg;
-	char above[TREE_PATH_MAX + 1], buf[256];
-	char *slash;
-
-	(void)dir;
-	if (!*path)
-		return 0;
-	memcpy(above, path, strlen(path) + 1);
-	slash = strrchr(above, '/');
-	const char *name = slash ? slash + 1 : path;
-	if (slash)
-		*slash = '\0';
-	auto_close int parent = tree_open(p, slash ? above : "", O_RDONLY | O_DIRECTORY);
-	if (parent < 0)
-		return fail(e, -parent, "remove %s/%s", p->name, shown(path, buf));
-	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return fail(e, errno, "remove %s/%s", p->name, shown(path, buf));
-	return 0;
-}
-
-int tree_remove_below(int root, const char *name, struct error *e)
-{
-	const struct tree_visitor v = { .entry = remove_met, .leave = remove_left };
-	auto_close int dir = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir < 0)
-		return fail(e, errno, "open %s", name);
-	struct tree_place place = { .root = dir, .name = (char *)name };
-	return tree_walk(&place, "", &v, &place, e);
 }

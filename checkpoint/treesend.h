@@ -68,4 +68,14 @@ int tree_send_below(struct tree_sender *s, const char *path, bool fresh, struct 
 /* Forget what is known of a path that the destination has no more, and all below. */
 int tree_send_remove(struct tree_sender *s, const char *path, struct error *e);
 
+/* The content of an open file as DATA records, without its holes; by blocks: what differs from the map (with `patch` holes are told,
+ * too, as something else may be there). Return where the file ended, or negative. */
+off_t tree_send_whole(struct tree_sender *s, int fd, const char *path, const struct stat *st,
+		      struct error *e);
+off_t tree_send_blocks(struct tree_sender *s, int fd, const char *path, const struct stat *st,
+		       struct tree_map *map, bool patch, struct error *e);
+
+/* Open a regular file for reading, without a message: -EAGAIN: it is something else by now. */
+int tree_open_file(int dir, const char *name, struct stat *ret_st);
+
 #endif
