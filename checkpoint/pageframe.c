@@ -80,8 +80,6 @@ static const struct {
 
 static const char *wrong_header(const uint8_t *h, const struct page_frame *f)
 {
-	uint64_t page = 1ULL << f->page_shift;
-
 	if (get32(h) != MAGIC)
 		return "no frame begins here";
 	if (f->type < PAGE_FRAME_OPEN || f->type >= PAGE_FRAME_MAX_TYPE)
@@ -100,7 +98,8 @@ static const char *wrong_header(const uint8_t *h, const struct page_frame *f)
 		return "too many runs, or none";
 	if (f->type == PAGE_FRAME_COPY && f->runs % 2)
 		return "an odd number of runs";
-	if (f->raw > PAGE_FRAME_CONTENTS || f->raw % page || (f->raw && !may[f->type].contents))
+	if (f->raw > PAGE_FRAME_CONTENTS || f->raw % (1U << f->page_shift) ||
+	    (f->raw && !may[f->type].contents))
 		return "contents that are too long";
 	if (f->codec == PAGE_CODEC_NONE ? f->stored != f->raw : f->stored >= f->raw || f->stored == 0)
 		return "contents longer than they should be";
