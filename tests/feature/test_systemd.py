@@ -31,6 +31,7 @@ def test_a_bus_that_is_dead(coracle, bundle, bus):
     assert coracle("list", "--quiet").out == ""
 
 
+@pytest.mark.slow
 def test_a_bus_that_never_answers(coracle, bundle, bus):
     bus[1].listen()
     start = time.monotonic()
