@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from conftest import Counter, build
+from lib.pair import Counter, build
 
 pytestmark = pytest.mark.needs("tree")
 
