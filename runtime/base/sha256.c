@@ -139,6 +139,8 @@ void sha256_add(struct sha256 *h, const void *data, size_t size)
 	const uint8_t *p = data;
 	size_t used = h->count % 64;
 
+	if (!size) /* data may be NULL then */
+		return;
 	h->count += size;
 	if (used) {
 		size_t n = 64 - used < size ? 64 - used : size;
