@@ -111,8 +111,7 @@ void channel_cut(struct channel *c)
 {
 	if (!c)
 		return;
-	proc_end(&c->carrier);
-	close_ends(c);
+	proc_end(&c->carrier); /* its ends close with it: whoever reads ours sees it at once */
 }
 
 void channel_free(struct channel *c)
