@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -65,6 +66,19 @@ static ssize_t next_size(const struct criu *c, struct error *e)
 	return n;
 }
 
+/* The socket's end does not tell that CRIU is gone: processes that it has made hold it, too. */
+static int wait_for_message(const struct criu *c, struct error *e)
+{
+	struct pollfd p[2] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->pidfd, .events = POLLIN } };
+
+	while (poll(p, COUNT_OF(p), -1) < 0)
+		if (errno != EINTR)
+			return fail(e, errno, "CRIU: poll");
+	if (!p[0].revents) /* it may have said something between the two looks */
+		poll(p, 1, 0);
+	return p[0].revents ? 0 : refuse(e, EPIPE, "CRIU ended unexpectedly");
+}
+
 int criu_receive(const struct criu *c, bool interruptible, Criu__Response **ret, int *ret_fd, struct error *e)
 {
 	if (interruptible) {
@@ -72,6 +86,9 @@ int criu_receive(const struct criu *c, bool interruptible, Criu__Response **ret,
 		if (r < 0)
 			return r;
 	}
+	int waited = wait_for_message(c, e);
+	if (waited < 0)
+		return waited;
 	ssize_t size = next_size(c, e);
 	if (size < 0)
 		return (int)size;

@@ -83,13 +83,16 @@ def test_a_destination_with_a_bracket_is_refused(workload, tmp_path):
 
 # --- killed ---
 
-def children(pid, name):
+CRIU = ("criu", "ld-linux-x86-64")      # the bed's is started by a script and its own dynamic linker
+
+
+def children(pid, *names):
     found = []
     with contextlib.suppress(OSError):
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             for child in f.read().split():
                 with contextlib.suppress(OSError), open(f"/proc/{child}/comm", encoding="ascii") as comm:
-                    if comm.read().strip() == name:
+                    if comm.read().strip() in names:
                         found.append(int(child))
     return found
 
@@ -107,7 +110,7 @@ def restorable(w):
 
 
 MOMENTS = {
-    "criu-started": lambda w, p: bool(children(p, "criu")),
+    "criu-started": lambda w, p: bool(children(p, *CRIU)),
     "frozen": lambda w, p: (w.coracle.state(w.id) or {}).get("status") == "paused",
     "log": lambda w, p: os.path.exists(w.images + "/dump.log"),
     "memory": lambda w, p: os.path.exists(w.images + "/pages-1.img"),
@@ -116,8 +119,11 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("victim", ["coracle", "criu"])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment, victim", [
+    *((moment, "coracle") for moment in MOMENTS),
+    # Not while CRIU changes a task's registers: who kills it in these milliseconds may take the task along, and
+    # nobody outside of CRIU can help that (coracle-checkpoint(8), BUGS).
+    *((moment, "criu") for moment in ("criu-started", "brief", "manifest"))])
 def test_killed_in_a_checkpoint(workload, moment, victim):
     """Either it runs on, or it can be restored: never neither."""
     w = workload("memory", 16)
@@ -126,7 +132,7 @@ def test_killed_in_a_checkpoint(workload, moment, victim):
     criu = []
 
     def now():
-        criu[:] = children(process.pid, "criu") or criu
+        criu[:] = children(process.pid, *CRIU) or criu
         return MOMENTS[moment](w, process.pid)
     if wait_for(now, process):
         with contextlib.suppress(ProcessLookupError, IndexError):
@@ -153,9 +159,9 @@ def test_killed_in_a_restore(workload, moment, victim):
     w.checkpoint()
     log = w.images + "/restore.log"
     moments = {
-        "criu-started": lambda pid: bool(children(pid, "criu")),
+        "criu-started": lambda pid: bool(children(pid, *CRIU)),
         "log": lambda pid: os.path.exists(log),
-        "processes": lambda pid: bool(children(pid, "criu")) and len(children(pid, "workload")) > 0,
+        "processes": lambda pid: bool(children(pid, *CRIU)) and len(children(pid, "workload")) > 0,
     }
     out = os.path.join(w.coracle.directory, "killed.out")
     with open(out, "wb") as f:
@@ -164,7 +170,7 @@ def test_killed_in_a_restore(workload, moment, victim):
     criu = []
 
     def now():
-        criu[:] = children(process.pid, "criu") or criu
+        criu[:] = children(process.pid, *CRIU) or criu
         return moments[moment](process.pid)
     if wait_for(now, process):
         with contextlib.suppress(ProcessLookupError, IndexError):
