@@ -44,13 +44,22 @@ const struct opt image_rows[] = {
 	{ .kind = OPT_END },
 };
 
+/* Logs alone are written there, and the path is the caller's: containerd's is a link. */
+static int open_work(const char *path, struct error *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return imagedir_open(path, true, e);
+	return fd < 0 ? fail(e, errno, "%s", path) : fd;
+}
+
 int image_open(const struct image_options *o, bool make, int *ret_images, int *ret_work, struct error *e)
 {
 	auto_close int images = imagedir_open(o->image_path ? o->image_path : DEFAULT_IMAGES, make, e);
 	if (images < 0)
 		return prefix(e, "image path");
-	auto_close int work = o->work_path ? imagedir_open(o->work_path, true, e)
-					   : fcntl(images, F_DUPFD_CLOEXEC, 3);
+	auto_close int work = o->work_path ? open_work(o->work_path, e) : fcntl(images, F_DUPFD_CLOEXEC, 3);
 	if (work < 0)
 		return o->work_path ? prefix(e, "work path") : fail(e, errno, "dup");
 	*ret_images = take_fd(&images);
