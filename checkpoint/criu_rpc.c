@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,7 +41,8 @@ static int wait_for_message(const struct criu *c, struct error *e)
 	while (!p[0].revents) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return fail(e, errno, "CRIU: poll");
-		if (!p[0].revents && p[1].revents)
+		if (!p[0].revents && p[1].revents &&
+		    poll(p, 1, 0) <= 0) /* what it said between the two looks counts */
 			return refuse(e, EPIPE, "CRIU ended unexpectedly");
 	}
 	return 0;
@@ -66,19 +66,6 @@ static ssize_t next_size(const struct criu *c, struct error *e)
 	return n;
 }
 
-/* The socket's end does not tell that CRIU is gone: processes that it has made hold it, too. */
-static int wait_for_message(const struct criu *c, struct error *e)
-{
-	struct pollfd p[2] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->pidfd, .events = POLLIN } };
-
-	while (poll(p, COUNT_OF(p), -1) < 0)
-		if (errno != EINTR)
-			return fail(e, errno, "CRIU: poll");
-	if (!p[0].revents) /* it may have said something between the two looks */
-		poll(p, 1, 0);
-	return p[0].revents ? 0 : refuse(e, EPIPE, "CRIU ended unexpectedly");
-}
-
 int criu_receive(const struct criu *c, bool interruptible, Criu__Response **ret, int *ret_fd, struct error *e)
 {
 	if (interruptible) {
@@ -86,9 +73,6 @@ int criu_receive(const struct criu *c, bool interruptible, Criu__Response **ret,
 		if (r < 0)
 			return r;
 	}
-	int waited = wait_for_message(c, e);
-	if (waited < 0)
-		return waited;
 	ssize_t size = next_size(c, e);
 	if (size < 0)
 		return (int)size;
