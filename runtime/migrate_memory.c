@@ -375,6 +375,7 @@ int memory_end_pager(struct migration *m, struct error *e)
 	now->wire_bytes = s->last->stats.wire_bytes - sending.before.wire_bytes;
 	now->duration_us = s->progress.frozen_us[FROZEN_DUMP];
 	now->verdict = CONVERGE_STOP;
+	now->expected_downtime_us = s->progress.expected_downtime_us; /* what was promised */
 	progress_end_round(&s->progress);
 	return 0;
 }
