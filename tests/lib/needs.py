@@ -117,6 +117,7 @@ NEEDS = {
     "sys-resource": lambda: _capability(24, "CAP_SYS_RESOURCE"),
     "gcc": lambda: bool(shutil.which("gcc")) or "no gcc",
     "strace": lambda: bool(shutil.which("strace")) or "no strace",
+    "ssh": lambda: bool(shutil.which("ssh")) or "no ssh",
     "redis": lambda: bool(shutil.which("redis-server")) or "no redis-server",
     "loop": lambda: bool(glob.glob("/dev/loop[0-9]*")) or "no loop devices",
     "x86-64": lambda: platform.machine() == "x86_64" or "another architecture",

@@ -2,17 +2,11 @@
 """Rounds of memory while the container runs: they shrink, or it is said that they do not.  needs: tree
 
 Written pages are found by write protection, which works on this kernel; throttling takes the cpu controller, so
-its test runs in the virtual machine, between two state directories of one node.
+its test is between virtual machines: test_move_vm.py.
 """
 import json
-import os
-import shutil
-import subprocess
-import time
 
 import pytest
-
-from lib.pair import build
 
 
 def rounds_of(pair, path="/share/r.json"):
@@ -56,32 +50,3 @@ def test_compressed(pair, codec):
     told = rounds_of(pair)
     assert told["wireBytesOut"] < told["rounds"][0]["wireBytes"] / 2    # a word in thirty-two is not zero
     pair.only_on("b", c)
-
-
-@pytest.mark.needs("root", "node", "cpu-controller", "criu")
-def test_throttled_until_it_converges(tmp_path, coracle, bundle):
-    """cpu.max is cut in steps, and is what it was in the end."""
-    b = bundle()
-    shutil.copy(build("counter.c"), os.path.join(b.rootfs, "counter"))
-    b.process["args"] = ["/counter", "64", "20000"]
-    id = coracle.started(b)
-    state = os.path.join(b.rootfs, "state")
-    coracle.wait_until(lambda: os.path.exists(state) and open(state).read(), "it counts")
-    group = coracle.group(id)
-    before = open(group + "/cpu.max").read()
-    sock, there = str(tmp_path / "s"), str(tmp_path / "there")
-    receive = subprocess.Popen([coracle.binary, "--root", there, "receive", "--listen", "unix:" + sock, "--once",
-                                "--directory", str(tmp_path / "received"), "--journal", str(tmp_path / "j2")],
-                               env=coracle.environment(), stderr=subprocess.PIPE)
-    coracle.wait_until(lambda: os.path.exists(sock), "it listens")
-    seen = set()
-    moving = coracle.popen("migrate", "--auto-converge", "--bandwidth", "10M", "--max-rounds", "6", "--progress", "none",
-                           "--downtime-limit", "50", "--journal", str(tmp_path / "j1"), "--name", id + "x", id,
-                           "unix:" + sock, stderr=subprocess.PIPE)
-    while moving.poll() is None:
-        seen.add(open(group + "/cpu.max").read())
-        time.sleep(0.02)
-    receive.wait(30)
-    assert moving.returncode == 1 and b"expected downtime" in moving.stderr.read()
-    assert len(seen) > 1, seen
-    assert open(group + "/cpu.max").read() == before

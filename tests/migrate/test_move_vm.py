@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Between two virtual machines: Debian's stock kernel, its CRIU, all controllers.  needs: vm
+
+The processor is emulated, so nothing here says how long anything takes; what is asked is that all of it arrives, once.
+"""
+import json
+import os
+import time
+
+import pytest
+
+from bed.node import join
+from lib import needs
+from lib.pair import Pair
+
+pytestmark = pytest.mark.needs("vm")
+
+REPORT = "/root/report.json"
+PORT = 7110
+
+
+class VmPair(Pair):
+    """Nothing is shared between machines: the connection goes over the cable."""
+
+    def receive(self, node, *options, env=None):
+        process = node.start(["socat", f"TCP-LISTEN:{PORT},reuseaddr",
+                              " ".join(["EXEC:coracle", "receive", *options])], env=env)
+        node.run(f"until ss -Hltn 'sport = :{PORT}' | grep -q .; do sleep 0.05; done")
+        host = self.link.addresses[self.link.nodes.index(node)]
+        return process, f"exec:socat - TCP:{host}:{PORT}"
+
+    def told(self, node=None):
+        return json.loads((node or self.a).read(REPORT))
+
+
+@pytest.fixture(scope="module")
+def machines(request, binary):
+    if sentence := needs.missing("vm"):
+        pytest.skip(sentence)
+    from bed.vm import VmNode
+    with VmNode("a") as a, VmNode("b") as b:
+        for node in (a, b):
+            for name in ("coracle", "coracle-node"):
+                node.put(os.path.join(os.path.dirname(binary), name), "/bed/bin/" + name)
+        yield VmPair(a, b, None, join(a, b))
+
+
+@pytest.fixture
+def vm_pair(machines):
+    yield machines
+    machines.clean()
+
+
+def test_a_writer_moves_with_its_memory(vm_pair):
+    """Debian's kernel tells which pages were written without stopping anyone."""
+    c = vm_pair.counter("c", mb=16, rate=100)
+    before = c.look()
+    vm_pair.move("c", "--track", "auto", "--report", REPORT, "--force", timeout=120)
+    told = vm_pair.told()
+    assert told["tracking"] == "wp"
+    first, *others = told["rounds"]
+    assert first["pagesSent"] > 16 * 256 * 0.9
+    assert others and others[-1]["pagesSent"] < first["pagesSent"] / 2
+    assert others[-1]["pagesSame"] > 16 * 256 * 0.5
+    assert vm_pair.only_on("b", c, seconds=30).count > before.count
+
+
+def cpu_max_while(pair, process, group):
+    """What cpu.max was, each value once, until the process ended."""
+    seen = []
+    while process.poll() is None:
+        now = pair.a.run(f"cat {group}/cpu.max", check=False).out.strip()
+        if now and now not in seen:
+            seen.append(now)
+        time.sleep(0.02)
+    return seen
+
+
+@pytest.mark.slow
+def test_throttled_until_it_converges_or_not(vm_pair):
+    """cpu.max is cut in steps, and is what it was in the end."""
+    c = vm_pair.counter("c", mb=16, rate=4000)
+    group = "/sys/fs/cgroup/coracle-c"
+    before = vm_pair.a.read(group + "/cpu.max").strip()
+    receiver, address = vm_pair.receive(vm_pair.b)
+    moving = vm_pair.a.start(["coracle", "migrate", "--auto-converge", "--bandwidth", "4M", "--max-rounds", "5", "--progress",
+                              "none", "--downtime-limit", "50", "--report", REPORT, "c", address])
+    seen = cpu_max_while(vm_pair, moving, group)
+    result = moving.wait(5)
+    receiver.wait(30)
+    assert result.rc == 1 and "expected downtime" in result.err, result.err
+    assert len(seen) > 1 and seen[0] == before, seen
+    quotas = [int(s.split()[0]) for s in seen if s != before]
+    assert quotas == sorted(quotas, reverse=True), seen
+    assert vm_pair.a.read(group + "/cpu.max").strip() == before
+    assert any(r["throttlePercent"] for r in vm_pair.told()["rounds"])
+    vm_pair.only_on("a", c, seconds=30)
