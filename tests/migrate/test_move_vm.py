@@ -77,7 +77,7 @@ def cpu_max_while(pair, process, group):
 
 
 @pytest.mark.slow
-def test_throttled_until_it_converges_or_not(vm_pair):
+def test_throttled_and_given_up(vm_pair):
     """cpu.max is cut in steps, and is what it was in the end."""
     c = vm_pair.counter("c", mb=16, rate=4000)
     group = "/sys/fs/cgroup/coracle-c"
@@ -95,3 +95,14 @@ def test_throttled_until_it_converges_or_not(vm_pair):
     assert vm_pair.a.read(group + "/cpu.max").strip() == before
     assert any(r["throttlePercent"] for r in vm_pair.told()["rounds"])
     vm_pair.only_on("a", c, seconds=30)
+
+@pytest.mark.slow
+def test_moves_because_it_is_throttled(vm_pair):
+    """What it writes alone is more than the link carries; at the target it has all of its processor time again."""
+    c = vm_pair.counter("c", mb=16, rate=4000)
+    vm_pair.move("c", "--auto-converge", "--bandwidth", "8M", "--max-rounds", "40", "--downtime-limit", "700", "--report", REPORT,
+                 timeout=150)
+    told = vm_pair.told()
+    assert any(r["throttlePercent"] for r in told["rounds"])
+    vm_pair.only_on("b", c, seconds=30)
+    assert vm_pair.b.read("/sys/fs/cgroup/coracle-c/cpu.max").split()[0] == "max"
