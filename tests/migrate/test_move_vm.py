@@ -13,6 +13,8 @@ from bed.node import join
 from lib import needs
 from lib.pair import Pair
 
+from .test_move_network import lease, start_client, start_redis
+
 pytestmark = pytest.mark.needs("vm")
 
 REPORT = "/root/report.json"
@@ -106,3 +108,33 @@ def test_moves_because_it_is_throttled(vm_pair):
     assert any(r["throttlePercent"] for r in told["rounds"])
     vm_pair.only_on("b", c, seconds=30)
     assert vm_pair.b.read("/sys/fs/cgroup/coracle-c/cpu.max").split()[0] == "max"
+
+
+@pytest.fixture
+def switched(vm_pair):
+    """The machines, with one switch of both over a VXLAN."""
+    for number, node in enumerate((vm_pair.a, vm_pair.b)):
+        own, other = vm_pair.link.addresses[::-1 if number else 1]
+        node.run(f"coracle switch create --subnet 10.9.0.0/24 --vxlan 7 --local {own} --remote {other} --part {number + 1}/2 web")
+    yield vm_pair
+    vm_pair.clean()
+    for node in (vm_pair.a, vm_pair.b):
+        node.run("coracle switch rm web", check=False)
+
+
+@pytest.mark.slow
+def test_a_client_over_vxlan_notices_a_pause_and_nothing_else(switched):
+    """Redis moves to its client's machine, and back."""
+    pair = switched
+    address = start_redis(pair)
+    mac = lease(pair.a, "r")["mac"]
+    client = start_client(pair, pair.b, address)
+    for back in (False, True):
+        pair.move("r", "--force", back=back, timeout=120)
+        here, there = (pair.a, pair.b) if back else (pair.b, pair.a)
+        assert pair.ids(here).get("r") == "running" and "r" not in pair.ids(there)
+        assert lease(here, "r")["address"] == address and lease(here, "r")["mac"] == mac
+        assert client.poll() is None, client.so_far()
+    pair.b.write("/stop", "")
+    result = client.wait(60)
+    assert result.rc == 0 and "counted" in result.out, result.err
