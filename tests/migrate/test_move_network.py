@@ -1,36 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A container on a switch that spans nodes moves with its address and its connections.  needs: tree"""
-import copy
-import json
 import os
 
 import pytest
 
 from bed.node import join
-from lib.bundle import DEFAULT
-from lib.pair import Pair
+from lib.pair import Pair, lease, start_client, start_redis
 
 pytestmark = pytest.mark.needs("tree")
-
-# A redis client on a third node: each answer is the next number, so nothing is lost and nothing is done twice.
-CLIENT = r"""
-import socket, sys, time, os
-s = socket.create_connection((sys.argv[1], 6379), timeout=60)
-f = s.makefile("rwb")
-n, gap, last = 0, 0, time.monotonic()
-while not os.path.exists("/stop"):
-    f.write(b"INCR x\r\n")
-    f.flush()
-    answer = f.readline()
-    n += 1
-    assert answer == b":%d\r\n" % n, (answer, n)
-    now = time.monotonic()
-    gap, last = max(gap, now - last), now
-    if n == 50:
-        print("going", flush=True)
-print("counted", n, "gap_ms", round(gap * 1000, 1), flush=True)
-"""
-
 
 @pytest.fixture
 def three(nodes, tmp_path):
@@ -51,32 +28,6 @@ def three(nodes, tmp_path):
     pair = Pair(a, b, share, None)
     yield pair, c
     pair.clean()
-
-
-def start_redis(pair, name="r"):
-    config = copy.deepcopy(DEFAULT)
-    config["process"]["args"] = ["/usr/bin/redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]
-    pair.a.run(f"mkdir -p /ct/{name}/rootfs/{{proc,dev,sys,tmp,etc}} && cd /ct/{name}/rootfs && for f in "
-               "$(ldd /usr/bin/redis-server | grep -o '/[^ ]*') /usr/bin/redis-server; do "
-               "mkdir -p .$(dirname $f); cp -L $f .$f; done")
-    pair.a.write(f"/ct/{name}/config.json", json.dumps(config))
-    pair.a.run(f"coracle run --detach --bundle /ct/{name} --switch web {name} </dev/null >/dev/null 2>&1")
-    return lease(pair.a, name)["address"]
-
-
-def lease(node, name):
-    return next((x for x in json.loads(node.run("coracle switch leases --format json").out) if x["name"] == name), None)
-
-
-def start_client(pair, node, address):
-    """In a container's network on the third node, as a process of that node's."""
-    pair.bundle("k", 1, 0, node=node)
-    node.run("coracle run --detach --bundle /ct/k --switch web k </dev/null >/dev/null 2>&1")
-    pid = json.loads(node.run("coracle state k").out)["pid"]
-    node.write("/client.py", CLIENT)
-    client = node.start(f"nsenter -t {pid} -n python3 /client.py {address}")
-    client.expect("going")
-    return client
 
 
 def test_a_redis_client_notices_a_pause_and_nothing_else(three):

@@ -11,9 +11,7 @@ import pytest
 
 from bed.node import join
 from lib import needs
-from lib.pair import Pair
-
-from .test_move_network import lease, start_client, start_redis
+from lib.pair import Pair, lease, start_client, start_redis
 
 pytestmark = pytest.mark.needs("vm")
 
