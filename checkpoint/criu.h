@@ -12,7 +12,8 @@
  *
  * Order of callbacks (CRIU 3.17 to 4.2):
  *	dump	pre-dump, [tasks are stopped] network-lock, query-ext-files, [memory, …] post-dump, then (kept
- *		running or failed) network-unlock
+ *		running or failed) network-unlock. Neither of the network's two when CRIU and the first process
+ *		share their network namespace
  *	restore	pre-restore, setup-namespaces, post-setup-namespaces, [memory, files, mounts] post-restore,
  *		network-unlock, [ids, capabilities, seccomp] pre-resume, [tasks run] post-resume
  * Post-dump and post-restore are where two nodes agree: a callback that fails there makes CRIU let the dumped

@@ -179,13 +179,22 @@ static bool freezes(const struct walk *w)
 	return !story(w)->options.pre_dump && !story(w)->options.check;
 }
 
+static int let_through(struct dump *d, struct error *e)
+{
+	const struct dump_decisions *o = d->options.decisions;
+
+	if (!d->held)
+		return 0;
+	d->held = false;
+	int r = image_network_release(d, e);
+	return r == 0 && o && o->release ? o->release(o->arg, e) : r;
+}
+
 static void thaw(struct dump *d)
 {
 	struct error ignored;
 
-	/* CRIU asks for it too, unless it was ended itself. */
-	if (d->frozen)
-		image_network_release(d, &ignored);
+	let_through(d, &ignored);
 	if (d->frozen && !d->was_paused)
 		cgroup_freeze(d->cgroup, false, FREEZE_MS, &ignored);
 	d->frozen = false;
@@ -207,7 +216,8 @@ static void keep_only(int *const fds[], int n)
 	sys_close_range((unsigned int)(3 + n), ~0U, 0);
 }
 
-/* In a process of its own: when we are gone without having said so, wait for CRIU to end, and thaw. */
+/* In a process of its own: when we are gone without having said so, wait for CRIU to end, let the network's traffic
+ * through, and thaw. */
 static void guard(struct dump *d, int life)
 {
 	struct error ignored;
@@ -215,7 +225,7 @@ static void guard(struct dump *d, int life)
 	int *const kept[] = { &life, &criu.fd, &d->cgroup, &d->container->dir };
 	char word;
 
-	const int keep[] = { criu.fd, life, d->cgroup };
+	const int keep[] = { criu.fd, life, d->cgroup, d->container->dir };
 	fd_close_all_but(keep, COUNT_OF(keep));
 	prctl(PR_SET_NAME, "coracle-guard");
 	interrupt_forget();
@@ -225,7 +235,9 @@ static void guard(struct dump *d, int life)
 		_exit(0);
 	while (criu.fd >= 0 && poll(&criu, 1, -1) < 0 && errno == EINTR)
 		;
-	cgroup_freeze(d->cgroup, false, -1, &ignored);
+	image_network_release(d, &ignored);
+	if (!d->was_paused)
+		cgroup_freeze(d->cgroup, false, -1, &ignored);
 	_exit(0);
 }
 
@@ -240,7 +252,7 @@ static int start_guard(struct dump *d, struct error *e)
 {
 	int life[2];
 
-	if (d->was_paused)
+	if (d->was_paused && !d->network)
 		return 0;
 	if (pipe2(life, O_CLOEXEC) < 0)
 		return fail(e, errno, "pipe");
@@ -303,35 +315,38 @@ static int look(struct walk *w, struct error *e)
 	return r == 0 ? dump_look_groups(d, e) : r;
 }
 
-static int on_lock(void *arg, struct criu_event *event, struct error *e)
+/* Not in CRIU's network-lock: it does not call that where it shares the container's network namespace, as here.
+ * What the kernel acknowledges for a socket that was read is lost, and the time that it puts into such a segment is
+ * later than the images': the peer then drops the restored socket's first segments as old (RFC 7323, PAWS).
+ * So before CRIU reads; but not earlier, for what still comes in goes along and is not sent again. */
+static int hold(struct walk *w, struct error *e)
 {
-	const struct dump *d = arg;
+	struct dump *d = story(w);
 	const struct dump_decisions *o = d->options.decisions;
 
-	(void)event;
+	d->held = true;
 	int r = image_network_hold(d, e);
-	return r == 0 && o && o->hold ? o->hold(o->arg, e) : r;
+	if (r == 0 && o && o->hold)
+		r = o->hold(o->arg, e);
+	if (r < 0) {
+		struct error ignored;
+		let_through(d, &ignored);
+	}
+	return r;
 }
 
-static int on_unlock(void *arg, struct criu_event *event, struct error *e)
+static void undo_hold(struct walk *w)
 {
-	const struct dump *d = arg;
-	const struct dump_decisions *o = d->options.decisions;
+	struct error ignored;
 
-	(void)event;
-	int r = image_network_release(d, e);
-	return r == 0 && o && o->release ? o->release(o->arg, e) : r;
+	let_through(story(w), &ignored);
 }
 
 /* All images are there, and nothing runs: what completes them, then the decision. */
-static int on_post_dump(void *arg, struct criu_event *event, struct error *e)
+static int complete(struct dump *d, struct error *e)
 {
-	struct dump *d = arg;
 	const struct dump_decisions *o = d->options.decisions;
 
-	(void)event;
-	if (d->options.pre_dump)
-		return 0;
 	int r = dump_save_content(d, e);
 	if (r == 0)
 		r = image_network_save(d, e);
@@ -341,6 +356,23 @@ static int on_post_dump(void *arg, struct criu_event *event, struct error *e)
 		r = image_set_write(d, e);
 	if (r == 0 && o && o->decide)
 		r = o->decide(o->arg, e);
+	return r;
+}
+
+static int on_post_dump(void *arg, struct criu_event *event, struct error *e)
+{
+	struct dump *d = arg;
+	struct error why;
+
+	(void)event;
+	if (d->options.pre_dump)
+		return 0;
+	int r = complete(d, e);
+	/* CRIU lets the tasks go next: what they send is not to be lost. */
+	if (r < 0)
+		let_through(d, &why);
+	else if (d->options.leave_running)
+		r = let_through(d, e);
 	return r;
 }
 
@@ -374,9 +406,7 @@ static void fill_request(const struct dump *d, char *freezer, size_t size, struc
 static int dump(struct walk *w, struct error *e)
 {
 	struct dump *d = story(w);
-	const struct criu_callbacks callbacks = {
-		.network_lock = on_lock, .network_unlock = on_unlock, .post_dump = on_post_dump, .arg = d
-	};
+	const struct criu_callbacks callbacks = { .post_dump = on_post_dump, .arg = d };
 	char freezer[64], address[128];
 	struct criu_request q;
 
@@ -430,6 +460,7 @@ static int end(struct walk *w, struct error *e)
 static const struct step finish_steps[] = {
 	{ "freeze", WHO_RUNTIME, freeze, undo_freeze, freezes },
 	{ "look at the container", WHO_RUNTIME, look },
+	{ "hold the network", WHO_RUNTIME, hold, undo_hold, freezes },
 	{ "dump", WHO_RUNTIME, dump },
 	{ "run on", WHO_RUNTIME, run_on, NULL, runs_on },
 	{ "end", WHO_RUNTIME, end, NULL, ends },

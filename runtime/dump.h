@@ -26,7 +26,8 @@ struct dump {
 	struct criu *criu;
 	int ns[NS_KIND_MAX];	       /* of the container, those that CRIU enters and does not dump; -1 */
 	bool was_paused, frozen, over; /* over: the container has ended, or runs on as it should */
-	pid_t guard;		       /* thaws the group if we are killed */
+	bool held;		       /* its network: nothing passes */
+	pid_t guard;		       /* lets it run on if we are killed */
 	int guard_life;		       /* its end tells the guard that we are gone; -1 */
 	struct network *network;       /* how it is wired; NULL: by nothing of ours */
 	struct brief *brief;	       /* and the arena of the lists below */

@@ -70,6 +70,28 @@ def test_connections_survive_a_checkpoint_and_restore(server):
         process.kill()
 
 
+# coracle stops when CRIU has been asked; CRIU will wait for it after the dump.
+STOP = """
+coracle checkpoint --tcp-established --image-path /img c & pid=$!
+until [ -e /img/dump.log ]; do :; done
+kill -STOP $pid
+nft list set bridge coracle held
+kill -KILL $pid
+"""
+
+
+def test_nothing_passes_while_criu_reads_and_all_does_if_we_are_killed(server):
+    """What the frozen side still acknowledged would be lost, and make the restored side's segments look old."""
+    node = server
+    process = client(node, sorted(addresses(node))[0], "c0")
+    say(node, process, "c0", "one", 1)
+    link = json.loads(node.run("ip -j link show master sw-web").out)[0]["ifname"]
+    assert link not in node.run("nft list set bridge coracle held").out
+    assert f'"{link}"' in node.run(STOP).out
+    node.run("until ! nft list set bridge coracle held | grep -q elements; do :; done")
+    say(node, process, "c0", "two", 2)      # it runs on, and so does the connection
+
+
 def test_a_connection_is_a_reason_to_refuse_without_the_option(server):
     node = server
     process = client(node, sorted(addresses(node))[0], "c0")
