@@ -77,5 +77,7 @@ int create_runtime_wait_network(struct walk *w, struct error *e)
 
 int create_runtime_keep_network(struct walk *w, struct error *e)
 {
-	return network_helper_keep(&story(w)->helper, e);
+	const struct create_options *o = story(w)->options;
+
+	return network_helper_keep(&story(w)->helper, o->run && !o->detach && !o->keep, e);
 }
