@@ -29,7 +29,7 @@ def steps(file):
 
 
 # "attach …" only before Linux 5.7; those of the network in tests/net/test_wire_steps.py; a cache class takes the
-# hardware (tests/unit/namespaces/test_rdt.c has a tree of its own), a scope takes systemd (tests/engines/test_systemd.py)
+# hardware (tests/unit/cgroups/test_rdt.c has a tree of its own), a scope takes systemd (tests/engines/test_systemd.py)
 ELSEWHERE = re.compile("network|cache class|to scope")
 CREATE = [s for s in steps("create.c") if not s[0].startswith("attach ") and not ELSEWHERE.search(s[0])]
 EXEC = [s for s in steps("exec.c") if not ELSEWHERE.search(s[0])]
