@@ -207,13 +207,6 @@ static void test_link_ends_at_once(void **state)
 		fails(link_get(t.other_nl, "eth9", &l, &e), ENODEV, "link eth9");
 	}
 	ok(link_end(t.nl, "end0", &e));
-	/* By index the next link of that name is left alone. */
-	int old = nl_link_index(t.nl, "sw7", NULL);
-	ok(link_end_slowly("sw7", old, &e));
-	make_bridge(&t, "sw7");
-	ok(link_end_slowly("sw7", old, &e));
-	ok(link_get(t.nl, "sw7", &l, &e));
-	assert_int_not_equal(l.index, old);
 	/* What cannot be deleted is said. */
 	fails(link_end(t.nl, "lo", &e), EOPNOTSUPP, "link lo: delete: Operation not supported");
 	ok(link_end(t.nl, "sw7", &e));
