@@ -63,8 +63,6 @@ void link_delete_index(struct nl_batch *b, int index);
  * failure. Without waiting for the kernel's grace periods, which RTM_DELLINK does (10 to 30 ms): a process apart
  * waits them out and ends by itself. */
 int link_end(struct nl *nl, const char *name, struct error *e);
-/* The same, waiting for all of it; by index, the name is for the error. */
-int link_end_slowly(const char *name, int index, struct error *e);
 
 /* Change an existing link; fields at their zero are left alone. */
 struct link_change {

@@ -15,34 +15,32 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/sys.h"
 
-/* By index: when somebody else has been faster, the next link may have the name already. */
-static int delete_here(const char *name, int index, struct error *e)
+static int delete_here(const char *name, struct error *e)
 {
-	const struct ifinfomsg header = { .ifi_index = index };
 	AUTO(nl) struct nl *nl = NULL;
 	AUTO(nl_batch) struct nl_batch *b = nl_batch_new();
 
 	int r = nl_open(NETLINK_ROUTE, -1, &nl, e);
 	if (r < 0)
 		return r;
-	nl_put(b, RTM_DELLINK, 0, &header, sizeof(header), "link %s: delete", name);
+	link_delete(b, name);
 	nl_tolerate(b, ENODEV);
 	return nl_ask(nl, b, e);
 }
 
 /* In the process that waits: it keeps nothing of ours open, locks above all; its last word is the error value. */
-static void delete_and_tell(const char *name, int index, int sock)
+static void delete_and_tell(const char *name, int sock)
 {
 	struct error e = { .code = 0 }, ignored;
 
 	if (dup2(sock, STDIN_FILENO) < 0 || sys_close_range(STDIN_FILENO + 1, ~0U, 0) < 0)
 		return;
-	delete_here(name, index, &e);
+	delete_here(name, &e);
 	fd_send(STDIN_FILENO, &e, sizeof(e), -1, &ignored);
 }
 
 /* 0 when somebody works on it who answers by *ret_sock. */
-static int start(const char *name, int index, int *ret_sock, struct error *e)
+static int start(const char *name, int *ret_sock, struct error *e)
 {
 	int pair[2], status;
 
@@ -56,7 +54,7 @@ static int start(const char *name, int index, int *ret_sock, struct error *e)
 	if (pid == 0) {
 		pid = fork();
 		if (pid == 0)
-			delete_and_tell(name, index, theirs);
+			delete_and_tell(name, theirs);
 		_exit(pid < 0);
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -127,13 +125,8 @@ int link_end(struct nl *nl, const char *name, struct error *e)
 	if (r == 0)
 		r = nl_listen(events, RTNLGRP_LINK, e);
 	if (r == 0)
-		r = start(name, index, &sock, e);
+		r = start(name, &sock, e);
 	if (r < 0)
 		return r;
 	return wait_gone(events, sock, index, name, e);
-}
-
-int link_end_slowly(const char *name, int index, struct error *e)
-{
-	return delete_here(name, index, e);
 }

@@ -108,12 +108,10 @@ int switch_forbid(struct sw *s, const struct net_port *port, bool published, str
 
 /* The link itself, into network namespace `netns`: made, set up, addresses, default routes of the families in
  * `routes`, the rate limited. With SWITCH_PUBLISHED the container reaches itself by what is published through the
- * port. With SWITCH_REPLACES a link of that name is one that has not gone yet (switch_port_index) and goes first. */
-enum { SWITCH_ROUTE4 = 1 << 0, SWITCH_ROUTE6 = 1 << 1, SWITCH_PUBLISHED = 1 << 2, SWITCH_REPLACES = 1 << 3 };
+ * port. */
+enum { SWITCH_ROUTE4 = 1 << 0, SWITCH_ROUTE6 = 1 << 1, SWITCH_PUBLISHED = 1 << 2 };
 int switch_plug(struct sw *s, const struct net_port *port, int netns, unsigned int how, struct error *e);
 int switch_unplug(struct sw *s, const struct net_port *port, struct error *e);
-/* Instead of unplugging: the index of the host's end, for link_end_slowly; 0: there is none. */
-int switch_port_index(struct sw *s, const struct net_port *port, struct error *e);
 
 /* The families in which the switch has a gateway. */
 unsigned int switch_routes(const struct sw *s);

@@ -405,11 +405,6 @@ int switch_plug(struct sw *s, const struct net_port *port, int netns, unsigned i
 		return refuse(e, ENETDOWN, "switch %s is not up", s->conf->name);
 	if (r > 0)
 		r = make_link(s, port, netns, how, e);
-	if (r == -EEXIST && how & SWITCH_REPLACES) {
-		r = link_end(s->route, port->link, e);
-		if (r == 0)
-			r = make_link(s, port, netns, how, e);
-	}
 	if (r < 0)
 		return prefix(e, "switch %s", s->conf->name);
 	r = settle_inside(s, port, netns, how, e);
@@ -426,14 +421,6 @@ int switch_unplug(struct sw *s, const struct net_port *port, struct error *e)
 {
 	int r = switch_route(s, e);
 	return r < 0 ? r : link_end(s->route, port->link, e);
-}
-
-int switch_port_index(struct sw *s, const struct net_port *port, struct error *e)
-{
-	int r = switch_route(s, e);
-	if (r == 0)
-		r = nl_link_index(s->route, port->link, e);
-	return r == -ENODEV ? 0 : r;
 }
 
 /* ---- names ---- */

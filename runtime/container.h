@@ -33,8 +33,8 @@ struct container {
 	int root; /* the state root */
 	int dir;  /* the container's directory */
 	bool locked;
-	struct state *state;	      /* NULL: half made, no record */
-	bool keep_storage;	      /* of an imported one, when it is removed (storage.h) */
+	struct state *state; /* NULL: half made, no record */
+	bool keep_storage;   /* of an imported one, when it is removed (storage.h) */
 	struct network_helper *wirer; /* who has wired it and still runs (network_helper.h); NULL. Not ours */
 };
 

@@ -42,16 +42,6 @@ int network_attach(const struct network_of *of, struct network *n, size_t first,
  * first. */
 int network_detach(const struct network_of *of, struct error *e);
 
-/* The same for a container whose processes are gone, but for its links: those are left to network_links_end, which
- * waits for the kernel's grace periods (some 10 ms) when nobody waits for us any more. They have no rules and no
- * addresses of ours then. */
-struct network_links {
-	int index[NET_PORTS_MAX];
-	size_t count;
-};
-int network_detach_links_later(const struct network_of *of, struct network_links *ret, struct error *e);
-void network_links_end(const struct network_links *l);
-
 /* One port alone (`disconnect`). -ENOENT: the container has none such. `ifname` NULL: its port of the switch,
  * if it has only one. */
 int network_detach_port(const struct network_of *of, const char *switch_name, const char *ifname,

@@ -253,10 +253,7 @@ static int plug_ports(struct walk *w, struct error *e)
 	for (size_t i = a->first; i < a->n->n_ports; i++) {
 		unsigned int publishes = i == publishing && a->n->n_published ? SWITCH_PUBLISHED : 0;
 		unsigned int routes = switch_routes(a->wires.of_port[i]) & ~a->routed;
-		/* A container that is just being made has no links yet. */
-		unsigned int replaces = is_asked(w) ? SWITCH_REPLACES : 0;
-		int r = switch_plug(a->wires.of_port[i], &a->n->ports[i], a->netns,
-				    routes | publishes | replaces, e);
+		int r = switch_plug(a->wires.of_port[i], &a->n->ports[i], a->netns, routes | publishes, e);
 		if (r < 0) {
 			unplug_from(a, i);
 			return r;

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "netns/hold.h"
-#include "netns/link.h"
 #include "netns/neigh.h"
 #include "runtime/base/str.h"
 #include "runtime/network_parts.h"
@@ -29,32 +28,17 @@ static void keep_first(int *r, int one, struct error *e, const struct error *why
 
 enum how { FREE_LEASES, SEND_LEASES_AWAY };
 
-struct removal {
-	enum how how;
-	struct network_links *later; /* NULL: the links go at once */
-};
-
-static int remove_link(struct sw *s, const struct net_port *p, struct network_links *later, struct error *e)
-{
-	if (!later)
-		return switch_unplug(s, p, e);
-	int index = switch_port_index(s, p, e);
-	if (index > 0)
-		later->index[later->count++] = index;
-	return index < 0 ? index : 0;
-}
-
 static int remove_port(struct sw *s, const struct switch_owner *o, const struct network *n,
-		       const struct net_port *p, const struct removal *how, struct error *e)
+		       const struct net_port *p, enum how how, struct error *e)
 {
 	struct error why;
 	int r = 0;
 
 	if (!p->link)
 		return 0;
-	keep_first(&r, remove_link(s, p, how->later, &why), e, &why);
+	keep_first(&r, switch_unplug(s, p, &why), e, &why);
 	keep_first(&r, switch_forbid(s, p, n->n_published > 0, &why), e, &why);
-	if (how->how == SEND_LEASES_AWAY) {
+	if (how == SEND_LEASES_AWAY) {
 		keep_first(&r, switch_send_away(s, o, p, &why), e, &why);
 		return r;
 	}
@@ -65,8 +49,7 @@ static int remove_port(struct sw *s, const struct switch_owner *o, const struct 
 }
 
 static int remove_port_of(const struct network_of *of, const struct switch_place *place,
-			  const struct network *n, const struct net_port *p, const struct removal *how,
-			  struct error *e)
+			  const struct network *n, const struct net_port *p, enum how how, struct error *e)
 {
 	AUTO(switch) struct sw *s = NULL;
 	struct switch_owner owner = network_owner(of, n);
@@ -79,7 +62,7 @@ static int remove_port_of(const struct network_of *of, const struct switch_place
 
 /* ---- all ---- */
 
-static int remove_all(const struct network_of *of, const struct removal *how, struct error *e)
+static int remove_all(const struct network_of *of, enum how how, struct error *e)
 {
 	AUTO(network) struct network *n = NULL;
 	struct switch_place place = SWITCH_PLACE_INIT;
@@ -103,26 +86,12 @@ static int remove_all(const struct network_of *of, const struct removal *how, st
 
 int network_detach(const struct network_of *of, struct error *e)
 {
-	return remove_all(of, &(struct removal){ FREE_LEASES, NULL }, e);
-}
-
-int network_detach_links_later(const struct network_of *of, struct network_links *ret, struct error *e)
-{
-	ret->count = 0;
-	return remove_all(of, &(struct removal){ FREE_LEASES, ret }, e);
-}
-
-void network_links_end(const struct network_links *l)
-{
-	struct error ignored;
-
-	for (size_t i = 0; i < l->count; i++)
-		link_end_slowly("of a container that has ended", l->index[i], &ignored);
+	return remove_all(of, FREE_LEASES, e);
 }
 
 int network_send_away(const struct network_of *of, struct error *e)
 {
-	return remove_all(of, &(struct removal){ SEND_LEASES_AWAY, NULL }, e);
+	return remove_all(of, SEND_LEASES_AWAY, e);
 }
 
 static int find_port(const struct network *n, const char *switch_name, const char *ifname, size_t *ret,
@@ -164,7 +133,7 @@ int network_detach_port(const struct network_of *of, const char *switch_name, co
 		r = switch_place_open(of->switch_dir, false, &place, e);
 	if (r < 0)
 		return r;
-	r = remove_port_of(of, &place, n, &n->ports[at], &(struct removal){ FREE_LEASES, NULL }, e);
+	r = remove_port_of(of, &place, n, &n->ports[at], FREE_LEASES, e);
 	switch_place_done(&place);
 	if (r < 0)
 		return r;

@@ -51,19 +51,12 @@ static int detach(const struct network_of *of, struct error *e)
 /* All is kept; "detach" comes from a `run` that has us stay until the container ends, else the socket's end. */
 static int stay(const struct network_of *of, struct error *e)
 {
-	struct error done = { .code = 0 };
-	struct network_links links;
 	char word[16];
 
 	ssize_t n = fd_receive(STDIN_FILENO, word, sizeof(word), NULL, e);
 	if (n <= 0)
 		return 0; /* nobody is there to be told */
-	int r = network_detach_links_later(of, &links, e);
-	if (r < 0)
-		return r;
-	answer(&done);
-	network_links_end(&links);
-	return 0;
+	return detach(of, e);
 }
 
 static int attach(const struct network_of *of, struct error *e)
