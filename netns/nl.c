@@ -83,26 +83,16 @@ int nl_open(int protocol, int netns, struct nl **ret, struct error *e)
 }
 
 /* Closing a socket of nftables waits until what was removed by anybody is freed, a grace period of RCU: 7 to 30 ms
- * (nft_rcv_nl_event, Linux 6.18). So the last ones linger, and are closed by later ones or by the process's end,
- * when nobody waits for us any more. Descriptor + 1; 0: none. */
-static int lingering[8];
-
-static void linger(int fd)
-{
-	static unsigned int at;
-
-	int oldest = lingering[at] - 1;
-	lingering[at] = fd + 1;
-	at = (at + 1) % COUNT_OF(lingering);
-	cleanup_close(&oldest);
-}
+ * (nft_rcv_nl_event, Linux 6.18). So the last one lingers, and is closed by the next one or by the process's end,
+ * when nobody waits for us any more. */
+static int lingering = -1;
 
 void nl_free(struct nl *nl)
 {
 	if (!nl)
 		return;
 	if (nl->protocol == NETLINK_NETFILTER && nl->fd >= 0)
-		linger(take_fd(&nl->fd));
+		replace_fd(&lingering, take_fd(&nl->fd));
 	cleanup_close(&nl->fd);
 	free(nl);
 }

@@ -35,7 +35,6 @@ struct container {
 	bool locked;
 	struct state *state; /* NULL: half made, no record */
 	bool keep_storage;   /* of an imported one, when it is removed (storage.h) */
-	struct network_helper *wirer; /* who has wired it and still runs (network_helper.h); NULL. Not ours */
 };
 
 void container_free(struct container *c);

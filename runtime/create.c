@@ -228,7 +228,6 @@ void create_done(struct create *c)
 	cleanup_close(&c->tty_master);
 	cleanup_close(&c->start_fifo);
 	cleanup_close(&c->started_fifo);
-	cleanup_close(&c->helper.sock);
 	container_free(c->container);
 	network_free(c->network);
 	spec_free(c->spec);
@@ -255,7 +254,6 @@ static int wait_foreground(struct create *c, int *ret_exit, struct error *e)
 	const struct create_options *o = c->options;
 	struct reaper reaper = { .pid = c->init_pid, .tty = c->tty_master, .notify = &c->notify };
 
-	c->container->wirer = &c->helper;
 	container_unlock(c->container);
 	int r = reaper_run(&reaper, ret_exit, e);
 	if (r < 0 || o->keep)

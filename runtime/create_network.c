@@ -77,7 +77,5 @@ int create_runtime_wait_network(struct walk *w, struct error *e)
 
 int create_runtime_keep_network(struct walk *w, struct error *e)
 {
-	const struct create_options *o = story(w)->options;
-
-	return network_helper_keep(&story(w)->helper, o->run && !o->detach && !o->keep, e);
+	return network_helper_keep(&story(w)->helper, e);
 }

@@ -136,7 +136,6 @@ int life_remove(struct container *c, int cgroup_root, const struct spec *s, stru
 		if (r < 0)
 			return r;
 	}
-	network_helper_ask(c); /* removing a group may take as long */
 	int r = remove_group(c, cgroup_root, e);
 	if (r == 0)
 		r = remove_rdt(c, e);

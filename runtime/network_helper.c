@@ -19,8 +19,7 @@
 #include "runtime/base/str.h"
 #include "runtime/node.h"
 
-#define KEEP   "keep"
-#define DETACH "detach"
+#define KEEP "keep"
 
 int network_owner_path(const struct container *c, char **ret, struct error *e)
 {
@@ -122,15 +121,12 @@ static void part(struct network_helper *h)
 	h->pid = 0;
 }
 
-int network_helper_keep(struct network_helper *h, bool stays, struct error *e)
+int network_helper_keep(struct network_helper *h, struct error *e)
 {
 	int r = fd_send(h->sock, KEEP, sizeof(KEEP), -1, e);
 	if (r < 0)
 		return r;
-	if (stays)
-		h->pid = 0;
-	else
-		part(h);
+	part(h);
 	return 0;
 }
 
@@ -145,18 +141,15 @@ void network_helper_stop(struct network_helper *h)
 	h->pid = 0;
 }
 
-static bool is_wired(const struct container *c)
-{
-	return faccessat(c->dir, NETWORK_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static int detach_by_another(const struct container *c, struct error *e)
+int network_helper_detach(const struct container *c, struct error *e)
 {
 	char path[PATH_MAX], *argv[5];
 	auto_free char *owner = NULL;
 	struct network_helper h = NETWORK_HELPER_INIT;
 	int pair[2];
 
+	if (faccessat(c->dir, NETWORK_FILE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
 	int r = describe(c, "detach", path, &owner, argv, e);
 	if (r == 0)
 		r = fd_socketpair(pair, e);
@@ -173,28 +166,4 @@ static int detach_by_another(const struct container *c, struct error *e)
 		part(&h);
 	network_helper_stop(&h);
 	return r < 0 ? prefix(e, "detach container %s", c->id) : 0;
-}
-
-void network_helper_ask(const struct container *c)
-{
-	struct network_helper *h = c->wirer;
-	struct error ignored;
-
-	if (h && h->sock >= 0 && (!is_wired(c) || fd_send(h->sock, DETACH, sizeof(DETACH), -1, &ignored) < 0))
-		network_helper_stop(h);
-}
-
-int network_helper_detach(const struct container *c, struct error *e)
-{
-	struct network_helper *h = c->wirer;
-	struct error ignored;
-
-	if (h && h->sock >= 0) {
-		int r = network_helper_wait(h, &ignored);
-		network_helper_stop(h);
-		if (r == 0)
-			return 0;
-	}
-	/* The one that stayed has failed or was killed: what it left is found by the record. */
-	return is_wired(c) ? detach_by_another(c, e) : 0;
 }

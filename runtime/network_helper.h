@@ -8,14 +8,10 @@
  *	us	one message with the descriptor of the container's network namespace
  *	helper	a struct error: code 0, all is wired
  *	us	"keep". Should the socket end before, the helper undoes all of it: so it does when we are killed.
- *	us	"detach", when it has stayed with a `run` in the foreground: it takes the wires away, no second helper has
- *		to start for it. The socket's end after "keep" ends it, and the wires stay.
- *	helper	a struct error again
  * Used by both programs. */
 #ifndef CORACLE_NETWORK_HELPER_H
 #define CORACLE_NETWORK_HELPER_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "runtime/base/error.h"
@@ -41,17 +37,12 @@ int network_helper_start(struct network_helper *h, const struct container *c, co
 			 struct error *e);
 int network_helper_give(struct network_helper *h, int netns, struct error *e);
 int network_helper_wait(struct network_helper *h, struct error *e);
-/* `stays`: it waits with us for the container's end (network_helper_ask). */
-int network_helper_keep(struct network_helper *h, bool stays, struct error *e);
+int network_helper_keep(struct network_helper *h, struct error *e);
 
 /* Undo: whatever it has done is undone when this returns. After keep, or if there is no helper: nothing. */
 void network_helper_stop(struct network_helper *h);
 
-/* Have c->wirer begin to take the wires away, if it has stayed: to be followed by network_helper_detach. */
-void network_helper_ask(const struct container *c);
-
-/* Take the wires of a container away, if it has any: costs one system call if it has none. Waits for what
- * network_helper_ask began. */
+/* Take the wires of a container away, if it has any: costs one system call if it has none. */
 int network_helper_detach(const struct container *c, struct error *e);
 
 /* ---- /etc/hosts and /etc/resolv.conf (network_files.c) ---- */

@@ -38,6 +38,14 @@ static int read_wishes(struct network **ret, struct error *e)
 	return network_from_json(text, (size_t)n, ret, e);
 }
 
+static int attach(const struct network_of *of, struct error *e)
+{
+	AUTO(network) struct network *n = NULL;
+
+	int r = read_wishes(&n, e);
+	return r == 0 ? network_attach(of, n, 0, -1, STDIN_FILENO, 0, e) : r;
+}
+
 static int detach(const struct network_of *of, struct error *e)
 {
 	struct error done = { .code = 0 };
@@ -46,27 +54,6 @@ static int detach(const struct network_of *of, struct error *e)
 	if (r == 0)
 		answer(&done);
 	return r;
-}
-
-/* All is kept; "detach" comes from a `run` that has us stay until the container ends, else the socket's end. */
-static int stay(const struct network_of *of, struct error *e)
-{
-	char word[16];
-
-	ssize_t n = fd_receive(STDIN_FILENO, word, sizeof(word), NULL, e);
-	if (n <= 0)
-		return 0; /* nobody is there to be told */
-	return detach(of, e);
-}
-
-static int attach(const struct network_of *of, struct error *e)
-{
-	AUTO(network) struct network *n = NULL;
-
-	int r = read_wishes(&n, e);
-	if (r == 0)
-		r = network_attach(of, n, 0, -1, STDIN_FILENO, 0, e);
-	return r == 0 ? stay(of, e) : r;
 }
 
 static const struct {
