@@ -45,12 +45,13 @@ static bool prepare(void)
 		write_text("/proc/self/gid_map", gid_map);
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("fuzz", "/tmp", "tmpfs", 0, "size=8m,nr_inodes=4000") < 0)
+	    /* not over /tmp: the checkout with the corpus may lie there */
+	    mount("fuzz", "/media", "tmpfs", 0, "size=8m,nr_inodes=4000") < 0)
 		return false;
-	if (mkdir("/tmp/tree", 0700) < 0 || mkdir("/tmp/decoy", 0700) < 0)
+	if (mkdir("/media/tree", 0700) < 0 || mkdir("/media/decoy", 0700) < 0)
 		return false;
-	close(open("/tmp/decoy/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	root = open("/tmp/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(open("/media/decoy/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	root = open("/media/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 	if (root < 0 || fstat(root, &st) < 0)
 		return false;
@@ -62,10 +63,10 @@ static void check_decoy(void)
 {
 	struct stat st;
 
-	assert(stat("/tmp/decoy/file", &st) == 0);
+	assert(stat("/media/decoy/file", &st) == 0);
 	assert(st.st_size == 0 && st.st_nlink == 1 && st.st_mode == (S_IFREG | 0600));
-	assert(stat("/tmp/decoy", &st) == 0 && st.st_nlink == 2 && st.st_mode == (S_IFDIR | 0700));
-	assert(stat("/tmp", &st) == 0 && st.st_nlink == 4);
+	assert(stat("/media/decoy", &st) == 0 && st.st_nlink == 2 && st.st_mode == (S_IFDIR | 0700));
+	assert(stat("/media", &st) == 0 && st.st_nlink == 4);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
